@@ -1,0 +1,1 @@
+"""Small pure functions on rotations, cameras and planes."""
