@@ -120,7 +120,11 @@ class RefinementConfig:
         metadata={"key": _Key("Known standing heights: person id to metres.", low=0.4, high=2.6)},
     )
     max_frames: int | None = _key(
-        None, "Use only the first so many frames; null = all.", low=2, high=10_000_000, optional=True
+        None,
+        "Use only the first so many frames; null = all.",
+        low=2,
+        high=10_000_000,
+        optional=True,
     )
     depth_stride: int = _key(
         4, "Read every n-th depth map (accuracy against time and memory).", low=1, high=1000
@@ -128,7 +132,10 @@ class RefinementConfig:
     guard: bool = _key(True, "Roll back a sub-stage that held-out evidence says made it worse.")
     motion_prior: str = _key("", "Path of a HuMoR checkpoint; empty = the embedded prior.")
     threads: int = _key(
-        0, "Worker threads of the solver; 0 = one per core, at most one per person.", low=0, high=256
+        0,
+        "Worker threads of the solver; 0 = one per core, at most one per person.",
+        low=0,
+        high=256,
     )
     seed: int = _key(0, "Seed of every random choice.", low=0, high=2**31)
 
@@ -244,7 +251,9 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     try:
         loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(str(path), f"cannot be read ({error.strerror})", "check the path") from None
+        raise ConfigError(
+            str(path), f"cannot be read ({error.strerror})", "check the path"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         problem = " ".join(str(error).split())
         raise ConfigError(str(path), f"is not valid YAML ({problem})", "correct the file") from None
@@ -266,7 +275,9 @@ def stage5_section(loaded: Mapping[str, Any], where: str | Path) -> dict[str, An
 
 
 def _looks_like_stage5(loaded: Mapping[str, Any]) -> bool:
-    return bool(loaded) and not any(isinstance(v, Mapping) for k, v in loaded.items() if k != "stature")
+    return bool(loaded) and not any(
+        isinstance(v, Mapping) for k, v in loaded.items() if k != "stature"
+    )
 
 
 def _suggestion(key: str, names: tuple[str, ...] | list[str]) -> str:

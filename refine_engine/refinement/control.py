@@ -97,7 +97,7 @@ class RunControl:
 
     @property
     def verdict(self) -> Verdict:
-        """"go", or how the caller wants the run to end; cheap, for inner loops."""
+        """The caller's word on how to proceed: "go", "stop" or "cancel" (cheap, for inner loops)."""
         return self._verdict
 
     def weights(self) -> tuple[int, dict[str, float]]:

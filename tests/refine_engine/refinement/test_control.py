@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from refine_engine.errors import ConfigError
+from refine_engine.refinement.control import RunControl
+
+
+def _counting_loop(control: RunControl) -> tuple[threading.Thread, list[int], Callable[[], bool]]:
+    """A thread that 'iterates' as the engine does, the count it reached, and a waiter."""
+    done: list[int] = []
+    moved = threading.Event()
+
+    def work() -> None:
+        while control.wait_for_turn() == "go" and len(done) < 10_000:
+            done.append(1)
+            moved.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread, done, lambda: moved.wait(5)
+
+
+def test_a_fresh_control_lets_everything_pass() -> None:
+    control = RunControl()
+    assert control.wait_for_turn() == "go"
+    assert not control.paused
+    assert control.weights() == (0, {})
+    assert control.enabled("scale", default=True)
+
+
+def test_step_iteration_grants_exactly_one_turn_each() -> None:
+    control = RunControl()
+    control.pause()
+    thread, done, _ = _counting_loop(control)
+    for expected in (1, 2, 3):
+        control.step_iteration()
+        for _ in range(500):
+            if len(done) == expected and control.paused:
+                break
+            threading.Event().wait(0.005)
+        assert len(done) == expected
+    control.stop()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert len(done) == 3
+
+
+def test_step_substage_runs_until_the_substage_ends() -> None:
+    control = RunControl()
+    control.pause()
+    control.step_substage()
+    assert [control.wait_for_turn() for _ in range(5)] == ["go"] * 5
+    control.substage_finished()
+    assert control.paused
+
+
+@pytest.mark.parametrize("ending", ["stop", "cancel"])
+def test_ending_wakes_a_paused_engine(ending: str) -> None:
+    control = RunControl()
+    control.pause()
+    thread, done, _ = _counting_loop(control)
+    getattr(control, ending)()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert not done
+    assert control.verdict == ending
+
+
+def test_resume_lets_a_paused_engine_go_on() -> None:
+    control = RunControl()
+    control.pause()
+    thread, done, wait = _counting_loop(control)
+    control.resume()
+    assert wait()
+    control.stop()
+    thread.join(5)
+    assert done
+
+
+def test_weights_are_merged_and_versioned() -> None:
+    control = RunControl()
+    control.set_weights({"data": 2.0})
+    control.set_weights({"skate": 5.0, "data": 3.0})
+    assert control.weights() == (2, {"data": 3.0, "skate": 5.0})
+
+
+def test_init_cannot_be_switched_off() -> None:
+    control = RunControl()
+    control.set_enabled("scale", False)
+    assert not control.enabled("scale", default=True)
+    with pytest.raises(ConfigError):
+        control.set_enabled("init", False)
