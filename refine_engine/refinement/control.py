@@ -97,7 +97,7 @@ class RunControl:
 
     @property
     def verdict(self) -> Verdict:
-        """The caller's word on how to proceed: "go", "stop" or "cancel" (cheap, for inner loops)."""
+        """How to proceed: "go", "stop" or "cancel"; cheap, for inner loops."""
         return self._verdict
 
     def weights(self) -> tuple[int, dict[str, float]]:
