@@ -1,0 +1,18 @@
+"""Keep the tests away from the user's own settings, and the machine's cores for one another."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+# Before anything imports numpy or torch: their arrays are small here, and more threads cost more
+# than they bring.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+# Settings, recent files and remembered windows of whoever runs the tests are neither read nor
+# written. The directory object lives as long as the session and is removed at its end.
+_HOME_OF_TESTS = tempfile.TemporaryDirectory(prefix="smpl-refiner-tests-")
+for _variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+    os.environ[_variable] = str(Path(_HOME_OF_TESTS.name) / _variable.lower())
