@@ -1,0 +1,18 @@
+"""Readers that never run what they read: arrays, restricted pickles, torch files."""
+
+from __future__ import annotations
+
+from refine_engine.safe_files.npz import ArrayFile, find_npz, open_npz, read_array, read_header
+from refine_engine.safe_files.pickles import load_object_array, load_pickle
+from refine_engine.safe_files.signatures import file_kind
+
+__all__ = [
+    "ArrayFile",
+    "file_kind",
+    "find_npz",
+    "load_object_array",
+    "load_pickle",
+    "open_npz",
+    "read_array",
+    "read_header",
+]
