@@ -76,7 +76,9 @@ class CameraTrack:
     image_size: tuple[int, int]
     """(height, width) in pixels."""
     intrinsics_pose: Array
-    """(3, 3) the one K that the pose network used for every frame (focal mean of frame 0)."""
+    """(3, 3) the one K that the pose network used for every frame (focal mean of frame 0); or
+    (T, 3, 3) where the camera zooms and bodies were moved to each frame's focal length. Bodies
+    are projected with it, through :meth:`pose_intrinsics`."""
     chunk: IntArray
     """(T,) number of the reconstruction chunk of each frame; 0 everywhere without borders."""
     metric: bool = False
@@ -90,6 +92,13 @@ class CameraTrack:
     def num_frames(self) -> int:
         """Number of video frames T."""
         return len(self.R_cam_world)
+
+    def pose_intrinsics(self, frames: IntArray) -> Array:
+        """(n, 3, 3) the K that projects a body to the image, for video frames (n,)."""
+        k = np.asarray(self.intrinsics_pose, dtype=np.float64)
+        if k.ndim == 3:
+            return np.asarray(k[frames])
+        return np.array(np.broadcast_to(k, (len(frames), 3, 3)))
 
 
 class DepthMaps(Protocol):

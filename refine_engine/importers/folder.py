@@ -1,0 +1,196 @@
+"""Finds the stages of a MultiTRAM results folder by what they contain, not by their names."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from refine_engine.errors import InputError
+from refine_engine.safe_files import find_npz
+
+_PERSON = re.compile(r"person_0*(\d+)")
+_HEAVY = {"track_features", "track_feats"}
+"""Folders that may hold a gigabyte of zeros a frame: never opened, never even listed."""
+_MAX_JSON_BYTES = 64 * 1024**2
+
+# (glob below the folder, name of the tool): recognised only to say so clearly.
+_OTHER_TOOLS = (
+    ("hps/hps_track_*.npy", "TRAM"),
+    ("hps/vimo_track_*.npy", "TRAM"),
+    ("*_world_results.npz", "SLAHMR"),
+    ("*/*_world_results.npz", "SLAHMR"),
+    ("wham_output.pkl", "WHAM"),
+    ("hmr4d_results.pt", "GVHMR"),
+    ("results/demo_*.pkl", "PHALP"),
+    ("world4d.mcs", "PromptHMR"),
+    ("predictions.npz", "VGGT"),
+)
+
+
+@dataclass(frozen=True)
+class ResultsFolder:
+    """Where the stages of one run lie; None where a stage is absent."""
+
+    root: Path
+    cameras: Path | None
+    """Stage 1: holds ``cameras.npz``."""
+    tracks: Path | None
+    """Stage 2: holds ``tracks.npz`` or ``detections/``."""
+    poses: Path | None
+    """Stage 3: holds ``person_*/smpl_params_camera.npz``."""
+    world: Path | None
+    """Stage 4: holds ``person_*/smpl_params_world.npz``."""
+
+
+def find_results(folder: str | Path) -> ResultsFolder:
+    """Locate the stages below a folder, or around it when it is itself one of the stages.
+
+    Parameters
+    ----------
+    folder
+        The results folder, one of its stage folders, or a folder that holds exactly one results
+        folder.
+
+    Raises
+    ------
+    InputError
+        When it is not a folder, holds no results, several results, or another tool's results.
+    """
+    root = Path(folder)
+    if not root.exists():
+        raise InputError(root, "does not exist", "check the path")
+    if not root.is_dir():
+        raise InputError(root, "is a file", "name the results folder that contains it")
+    found = _stages_below(root)
+    if found.poses is None and found.world is None:
+        parent = root.resolve().parent
+        if _is_stage(root) and (around := _stages_below(parent)) and _has_people(around):
+            return around
+        inside = [stages for child in _subfolders(root) if _has_people(stages := _stages_below(child))]
+        if len(inside) == 1:
+            return inside[0]
+        if len(inside) > 1:
+            names = ", ".join(stages.root.name for stages in inside[:5])
+            raise InputError(root, f"holds several results folders ({names})", "open one of them")
+    if _has_people(found):
+        return found
+    _refuse_other_tools(root)
+    if found.cameras or found.tracks:
+        have = "Stage 1 (cameras)" if found.cameras else "Stage 2 (tracks)"
+        raise InputError(
+            root,
+            f"holds {have} but no people: there is no person_*/smpl_params_camera.npz",
+            "run Stage 3 (pose estimation); `--person_ids 001` with leading zeros selects nobody there",
+        )
+    raise InputError(
+        root,
+        "holds no MultiTRAM results (no cameras.npz and no person_*/smpl_params_camera.npz)",
+        "name the folder that contains 1_camera_estimation and 3_pose_estimation",
+    )
+
+
+def person_folders(stage: Path) -> Iterator[tuple[int, Path]]:
+    """Person ids and folders of a stage in the order of the ids, whatever their padding."""
+    found = []
+    for child in _subfolders(stage):
+        match = _PERSON.fullmatch(child.name)
+        if match:
+            found.append((int(match[1]), child))
+    # Padded names first: the current writer's spelling wins over a leftover of the same id.
+    return iter(sorted(found, key=lambda item: (item[0], -len(item[1].name))))
+
+
+def numbered_files(folder: Path, pattern: re.Pattern[str]) -> dict[int, Path]:
+    """Files of a folder whose whole name matches; the key is the first group as a number."""
+    if not folder.is_dir():
+        return {}
+    result: dict[int, Path] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            match = pattern.fullmatch(entry.name)
+            if match:
+                result[int(match[1])] = folder / entry.name
+    return dict(sorted(result.items()))
+
+
+def read_json(path: Path) -> Mapping[str, Any] | None:
+    """A JSON object, or None when there is no such file.
+
+    Raises
+    ------
+    InputError
+        When the file is unreadable, is no JSON or holds no object.
+    """
+    if not path.is_file():
+        return None
+    try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise InputError(path, "is far too large for metadata", "check the file")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(path, f"is not readable JSON ({reason})", "repair or remove it") from None
+    if not isinstance(content, dict):
+        raise InputError(path, "is not a JSON object", "repair or remove it")
+    return content
+
+
+def _stages_below(root: Path) -> ResultsFolder:
+    candidates = [root, *_subfolders(root)]
+
+    def first(test: Callable[[Path], bool]) -> Path | None:
+        return next((path for path in candidates if test(path)), None)
+
+    return ResultsFolder(
+        root, first(_holds_cameras), first(_holds_tracks), first(_holds_poses), first(_holds_world)
+    )
+
+
+def _has_people(stages: ResultsFolder) -> bool:
+    return stages.poses is not None or stages.world is not None
+
+
+def _is_stage(folder: Path) -> bool:
+    tests = (_holds_cameras, _holds_tracks, _holds_poses, _holds_world)
+    return any(test(folder) for test in tests)
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            names = [e.name for e in entries if not e.name.startswith(".") and e.is_dir()]
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(folder, f"cannot be listed ({reason})", "check its permissions") from None
+    return [folder / name for name in sorted(names) if name not in _HEAVY]
+
+
+def _holds_cameras(folder: Path) -> bool:
+    return any(find_npz(folder / name) for name in ("cameras.npz", "camera_data.npz"))
+
+
+def _holds_tracks(folder: Path) -> bool:
+    return find_npz(folder / "tracks.npz") is not None or (folder / "detections").is_dir()
+
+
+def _holds_poses(folder: Path) -> bool:
+    return any(find_npz(p / "smpl_params_camera.npz") for _, p in person_folders(folder))
+
+
+def _holds_world(folder: Path) -> bool:
+    return any(find_npz(p / "smpl_params_world.npz") for _, p in person_folders(folder))
+
+
+def _refuse_other_tools(root: Path) -> None:
+    for pattern, tool in _OTHER_TOOLS:
+        if next(root.glob(pattern), None) is not None:
+            raise InputError(
+                root,
+                f"looks like a {tool} folder, which cannot be opened yet",
+                "open a MultiTRAM results folder",
+            )
