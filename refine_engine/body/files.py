@@ -5,18 +5,21 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from refine_engine.body.joints import BETA_COUNT, JOINT_COUNT, PARENTS, VERTEX_COUNT
 from refine_engine.body.model import GENDERS, Array, BodyModel
 from refine_engine.errors import BodyModelError, InputError, UnsafeFileError
 from refine_engine.resources import data_path
 from refine_engine.safe_files import file_kind, find_npz, load_pickle, open_npz
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
 
 BODY_VARIABLE = "SMPL_REFINER_BODY"
 """Environment variable that names a body model file, or a folder of them."""

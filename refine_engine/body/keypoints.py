@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from refine_engine.body.joints import JOINT_NAMES
-from refine_engine.body.model import BodyModel
 from refine_engine.body.surface import BodyPoints, mean_points
+
+if TYPE_CHECKING:
+    from refine_engine.body.model import BodyModel
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,16 @@ time (or anything else) as leading axes.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from refine_engine.body.joints import JOINT_COUNT, LEVELS, PARENTS
-from refine_engine.body.model import Array, BodyModel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from refine_engine.body.model import Array, BodyModel
 
 _PARENT_INDEX = np.array(PARENTS)
 _LEVEL_INDEX = tuple(np.array(level) for level in LEVELS[1:])

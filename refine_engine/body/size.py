@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from refine_engine.body.joints import PARENTS
-from refine_engine.body.model import Array, BodyModel
 from refine_engine.body.surface import surface_vertices
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from refine_engine.body.model import Array, BodyModel
 
 SMALLEST_SIZE = 0.25
 """Floor of :func:`body_size`: below it betas no longer describe a person."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
 
 from refine_engine.body.joints import JOINT_COUNT
 from refine_engine.body.kinematics import joint_kinematics, linear_in_betas, rest_joints
-from refine_engine.body.model import Array, BodyModel
 from refine_engine.body.surface import place_points, vertex_points
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from refine_engine.body.model import Array, BodyModel
 
 
 def skin_subset(

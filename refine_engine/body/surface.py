@@ -10,16 +10,20 @@ other kind of point.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from refine_engine.body.joints import BETA_COUNT, JOINT_INDEX, LANDMARK_VERTICES
-from refine_engine.body.kinematics import JointMotion
-from refine_engine.body.model import Array, BodyModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from refine_engine.body.kinematics import JointMotion
+    from refine_engine.body.model import Array, BodyModel
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import collections
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
 
 MAX_PICKLED_ARRAY_BYTES = 4 * 1024**3
 _DTYPE_KINDS = "?bhilqpBHILQPefdFDSUVO"
@@ -55,8 +58,8 @@ class DtypeRecord(metaclass=Sealed):
         order = state[1].decode() if isinstance(state[1], bytes) else state[1]
         if order not in ("<", ">", "|", "="):
             raise Malformed("unusual byte order")
-        if order in ("<", ">"):
-            self.dtype = self.dtype.newbyteorder(order)
+        if order == ">":
+            self.dtype = self.dtype.newbyteorder(">")
 
 
 class ArrayRecord(metaclass=Sealed):
@@ -91,8 +94,9 @@ class ArrayRecord(metaclass=Sealed):
             flat = np.empty(len(self._items), dtype=object)
             for k, item in enumerate(self._items):
                 flat[k] = convert(item)
-            order = "F" if self._array.flags.f_contiguous else "C"
-            return flat.reshape(self._array.shape, order=order)
+            if self._array.flags.c_contiguous:
+                return flat.reshape(self._array.shape)
+            return flat.reshape(self._array.shape[::-1]).T
         return self._array
 
 
@@ -193,8 +197,10 @@ def array_from_bytes(
         raise Malformed("unusual array order")
     if len(data) != math.prod(shape) * dtype.dtype.itemsize:
         raise Malformed("array whose bytes do not fit its shape")
-    layout = "F" if order == "F" else "C"
-    return np.frombuffer(data, dtype=dtype.dtype).reshape(shape, order=layout).copy(order=layout)  # type: ignore[call-overload,no-any-return]
+    flat = np.frombuffer(data, dtype=dtype.dtype)
+    if order == "F":
+        return flat.reshape(shape[::-1]).T.copy(order="F")
+    return flat.reshape(shape).copy()
 
 
 def resolve(value: Any) -> Any:

@@ -12,14 +12,16 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refine_engine.errors import InputError
 from refine_engine.safe_files.signatures import file_kind, refuse
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 MAX_ARRAY_BYTES = 8 * 1024**3
 """Largest array that is read into memory; a memory-mapped one may be larger."""
@@ -221,7 +223,7 @@ def read_array(
     size = path.stat().st_size
     _check(str(path), header, size, None if mmap else max_bytes)
     # An empty file cannot be mapped; there is nothing to save by mapping it either.
-    mode = "r" if mmap and header.data_bytes > 0 else None
+    mode: Literal["r"] | None = "r" if mmap and header.data_bytes > 0 else None
     try:
         loaded = np.load(path, mmap_mode=mode, allow_pickle=False, max_header_size=MAX_HEADER_BYTES)
     except (ValueError, OSError, EOFError) as error:
