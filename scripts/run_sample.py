@@ -10,27 +10,21 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "build" / "sample"
 SAMPLE_OPTIONS = ("--people", "3", "--frames", "100", "--level", "published")
-
-Run = Callable[[Sequence[str]], int]
-"""Runs one command of smpl-refiner and returns its exit code."""
+RESULTS = "5_refinement"
 
 
 def has_display(environment: Mapping[str, str], platform: str) -> bool:
-    """Whether a window can be shown: always on a desktop system, with a server on the others."""
+    """Whether a window can be shown: always on macOS and Windows, with a server elsewhere."""
     if platform in ("darwin", "win32"):
         return True
     return bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
-
-
-def has_app() -> bool:
-    """Whether the desktop program is part of this version."""
-    return importlib.util.find_spec("app.__main__") is not None
 
 
 def is_fresh(sample: Path, sources: Path) -> bool:
@@ -45,30 +39,66 @@ def is_fresh(sample: Path, sources: Path) -> bool:
     return truth.stat().st_mtime >= newest
 
 
-def smpl_refiner(arguments: Sequence[str]) -> int:
-    """Run a command of the engine, as it would be typed, and return its exit code."""
-    print(f"\n$ smpl-refiner {' '.join(arguments)}", flush=True)
-    return subprocess.run(
-        [sys.executable, "-m", "refine_engine", *arguments], cwd=ROOT, check=False
-    ).returncode
+@dataclass(frozen=True)
+class Program:
+    """SMPL Refiner as it is typed, from this checkout."""
+
+    root: Path = ROOT
+
+    def run(self, module: str, arguments: Sequence[str]) -> int:
+        """Run ``python -m module``, show how it would be typed, and return its exit code."""
+        name = {"app": "smpl-refiner-gui", "refine_engine": "smpl-refiner"}.get(module, module)
+        print(f"\n$ {name} {' '.join(arguments)}", flush=True)
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.run(command, cwd=self.root, check=False).returncode
+
+    def has_app(self) -> bool:
+        """Whether the desktop program is part of this version."""
+        return importlib.util.find_spec("app.__main__") is not None
+
+    def has_command(self, name: str) -> bool:
+        """Whether this version knows a command of ``smpl-refiner``."""
+        command = [sys.executable, "-m", "refine_engine", name, "--help"]
+        return (
+            subprocess.run(command, cwd=self.root, capture_output=True, check=False).returncode == 0
+        )
 
 
-def open_app(sample: Path) -> int:
-    """Open the app on the sample and wait until it is closed."""
-    print(f"\n$ smpl-refiner-gui {sample}", flush=True)
-    return subprocess.run(
-        [sys.executable, "-m", "app", str(sample)], cwd=ROOT, check=False
-    ).returncode
+def run_sample(program: Program, sample: Path, *, display: bool) -> int:
+    """Make the sample where it is not there yet and do the main job on it.
 
-
-def has_command(name: str) -> bool:
-    """Whether this version knows a command."""
-    return (
-        subprocess.run(
-            [sys.executable, "-m", "refine_engine", name, "--help"],
-            cwd=ROOT,
-            check=False,
-            capture_output=True,
-        ).returncode
-        == 0
+    Returns
+    -------
+    int
+        0, or the exit code of the first step that failed; nothing runs after it.
+    """
+    if not is_fresh(sample, program.root / "refine_engine"):
+        code = program.run("refine_engine", ["sample", str(sample), *SAMPLE_OPTIONS])
+        if code != 0:
+            return code
+    if display and program.has_app():
+        return program.run("app", [str(sample)])
+    steps = (
+        ["inspect", "refine", "evaluate"]
+        if program.has_command("refine")
+        else ["inspect", "evaluate"]
     )
+    for step in steps:
+        code = program.run("refine_engine", [step, str(sample)])
+        if code != 0:
+            return code
+    picture = sample / "picture.png"
+    code = program.run("scripts.draw_picture", [str(sample), str(picture)])
+    if code != 0:
+        return code
+    print()
+    if "refine" in steps:
+        print(f"Results: {sample / RESULTS}")
+    else:
+        print(f"This version does not refine yet. The scene: {sample}")
+    print(f"Picture: {picture}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_sample(Program(), SAMPLE, display=has_display(os.environ, sys.platform)))

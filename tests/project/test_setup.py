@@ -15,12 +15,35 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARIES = (
-    "libGL.so.1 libEGL.so.1 libglib-2.0.so.0 libdbus-1.so.3 libfontconfig.so.1 libxkbcommon.so.0 "
-    "libxkbcommon-x11.so.0 libxcb-cursor.so.0 libxcb-icccm.so.4 libxcb-keysyms.so.1 "
-    "libxcb-shape.so.0 libxcb-xkb.so.1"
-).split()
-REAL_PROGRAMS = "bash cat cut dirname env flock grep mkdir rm sha256sum sort tr xargs".split()
+LIBRARIES = [
+    "libGL.so.1",
+    "libEGL.so.1",
+    "libglib-2.0.so.0",
+    "libdbus-1.so.3",
+    "libfontconfig.so.1",
+    "libxkbcommon.so.0",
+    "libxkbcommon-x11.so.0",
+    "libxcb-cursor.so.0",
+    "libxcb-icccm.so.4",
+    "libxcb-keysyms.so.1",
+    "libxcb-shape.so.0",
+    "libxcb-xkb.so.1",
+]
+REAL_PROGRAMS = (
+    "bash",
+    "cat",
+    "cut",
+    "dirname",
+    "env",
+    "flock",
+    "grep",
+    "mkdir",
+    "rm",
+    "sha256sum",
+    "sort",
+    "tr",
+    "xargs",
+)
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="the script installs system packages on Linux only"
@@ -131,11 +154,14 @@ def test_interrupted_installation_is_repeated(machine: Machine) -> None:
 
 def test_missing_libraries_are_installed_as_root(machine: Machine) -> None:
     machine.libraries([name for name in LIBRARIES if name != "libxcb-cursor.so.0"])
-    machine.program("later", "")
-    apt = f'[ "${{@: -1}}" != libxcb-cursor0 ] || cat "{machine.programs}/later" >"{machine.programs}/ldconfig"'
-    machine.program("apt-get", apt)
-    whole = "\n".join(f"echo '{name} (libc6)'" for name in LIBRARIES)
-    machine.program("later", whole)
+    # Installing the package puts another ldconfig in place, one that lists every library.
+    whole = machine.programs / "ldconfig-afterwards"
+    lines = "\n".join(f"echo '\t{name} (libc6)'" for name in LIBRARIES)
+    machine.program(whole.name, lines)
+    machine.program(
+        "apt-get",
+        f'case "$*" in *libxcb-cursor0) cat "{whole}" >"{machine.programs}/ldconfig";; esac',
+    )
     result = machine.setup()
     assert result.returncode == 0, result.stderr
     assert machine.calls("apt-get") == [
