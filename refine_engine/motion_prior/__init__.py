@@ -1,0 +1,1 @@
+"""Priors over how people move: HuMoR's networks and the embedded default."""

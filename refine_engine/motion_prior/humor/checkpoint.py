@@ -1,0 +1,87 @@
+"""Reading HuMoR's own files: ``best_model.pth`` and ``prior_gmm.npz``. Runs no code."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from refine_engine.errors import InputError
+from refine_engine.motion_prior.humor.initial_state import InitialStatePrior
+from refine_engine.motion_prior.humor.networks import HumorNetworks
+
+_IGNORED_PREFIXES = ("male_bm.", "female_bm.", "neutral_bm.")
+_REMEDY = "use best_model.pth of the HuMoR release"
+
+
+def load_networks(path: str | Path, dtype: torch.dtype = torch.float32) -> HumorNetworks:
+    """Networks with the weights of a HuMoR checkpoint, in evaluation mode, without gradients.
+
+    A ``module.`` prefix (DataParallel) is stripped, body-model keys are ignored, optimiser
+    state is not used.
+
+    Raises
+    ------
+    InputError
+        The file is missing, is no weights-only torch file, or its keys or shapes differ; the
+        first mismatch is named.
+    """
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", _REMEDY) from None
+    except Exception as error:  # noqa: BLE001  torch raises many kinds for damaged files
+        problem = " ".join(str(error).split())[:120]
+        raise InputError(path, f"is not a plain torch weights file ({problem})", _REMEDY) from None
+    weights = loaded.get("model", loaded) if isinstance(loaded, dict) else None
+    if not isinstance(weights, dict):
+        raise InputError(path, "holds no dictionary of weights", _REMEDY)
+    weights = {
+        str(key).removeprefix("module."): value
+        for key, value in weights.items()
+        if not str(key).removeprefix("module.").startswith(_IGNORED_PREFIXES)
+    }
+    networks = HumorNetworks()
+    expected = networks.state_dict()
+    for key, parameter in expected.items():
+        if key not in weights:
+            raise InputError(path, f"lacks the weights '{key}'", _REMEDY)
+        found = weights[key]
+        if not isinstance(found, torch.Tensor) or found.shape != parameter.shape:
+            shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+            raise InputError(path, f"has '{key}' as {shape}, not {tuple(parameter.shape)}", _REMEDY)
+        if not torch.isfinite(found).all():
+            raise InputError(path, f"has non-finite numbers in '{key}'", _REMEDY)
+    extra = sorted(set(weights) - set(expected))
+    if extra:
+        raise InputError(path, f"has the unknown weights '{extra[0]}'", _REMEDY)
+    networks.load_state_dict(weights)
+    return networks.to(dtype).eval().requires_grad_(False)
+
+
+def load_initial_state_prior(path: str | Path) -> InitialStatePrior:
+    """The mixture over first states from ``prior_gmm.npz`` (12 components of 138 dimensions).
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged or of another shape.
+    """
+    remedy = "use prior_gmm.npz of the HuMoR release"
+    shapes = {"weights": (12,), "means": (12, 138), "covariances": (12, 138, 138)}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: np.asarray(file[key], dtype=np.float64) for key in shapes}
+    except KeyError as error:
+        raise InputError(path, f"lacks the array {error}", remedy) from None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(path, f"is not a readable npz ({error})", remedy) from None
+    for key, shape in shapes.items():
+        if arrays[key].shape != shape:
+            raise InputError(path, f"has '{key}' as {arrays[key].shape}, not {shape}", remedy)
+    try:
+        return InitialStatePrior(arrays["weights"], arrays["means"], arrays["covariances"])
+    except np.linalg.LinAlgError:
+        raise InputError(path, "has a covariance that is not positive", remedy) from None

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm
+
+from refine_engine.motion_prior.humor.model import HumorModel, expand_contacts, latent_nll
+from refine_engine.motion_prior.humor.state import pelvis_offset
+from tests.refine_engine.motion_prior.humor.random_motion import (
+    heading_change,
+    moved,
+    random_networks,
+    random_states,
+)
+
+
+@pytest.fixture(scope="module")
+def model() -> HumorModel:
+    return HumorModel(random_networks().double())
+
+
+def test_latent_nll_is_the_gaussian_density() -> None:
+    rng = np.random.default_rng(0)
+    z, mean, log_var = rng.normal(size=(3, 5, 48))
+    expected = -norm.logpdf(z, mean, np.exp(0.5 * log_var)).sum(-1)
+    got = latent_nll(*(torch.as_tensor(a) for a in (z, mean, log_var)))
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_roll_out_repeats_single_steps(model: HumorModel) -> None:
+    states = random_states()
+    z = torch.as_tensor(np.random.default_rng(1).normal(size=(5, 48)))
+    rolled, contacts = model.roll_out(states[0], z)
+    state, offset = states[0].batched(), pelvis_offset(states[0])[None]
+    for k in range(5):
+        state, logits, _ = model.step(state, z[k : k + 1], offset)
+        np.testing.assert_allclose(rolled[k + 1].pack(), state.pack()[0], atol=1e-12)
+        np.testing.assert_allclose(contacts[k + 1], torch.sigmoid(logits)[0], atol=1e-12)
+    np.testing.assert_array_equal(contacts[0], contacts[1])
+
+
+def test_the_batch_of_transitions_agrees_with_steps_from_the_same_states(
+    model: HumorModel,
+) -> None:
+    states = random_states()
+    batch = model.transitions(states)
+    offset = pelvis_offset(states[0])[None]
+    for k in (0, 4, 10):
+        following, _, _ = model.step(states[k].batched(), batch.z[k : k + 1], offset)
+        np.testing.assert_allclose(batch.predicted[k].pack(), following.pack()[0], atol=1e-12)
+    assert batch.nll.shape == (11,)
+    assert batch.contacts.shape == (12, 9)
+
+
+def test_likelihood_does_not_depend_on_heading_or_place(model: HumorModel) -> None:
+    states = random_states()
+    elsewhere = moved(states, *heading_change(1.1, (4.0, 5.0)))
+    np.testing.assert_allclose(
+        model.transitions(elsewhere).nll, model.transitions(states).nll, rtol=1e-8
+    )
+
+
+def test_contacts_expand_to_their_joints() -> None:
+    contacts = np.arange(9.0)[None] + 1
+    expanded = expand_contacts(contacts)
+    assert expanded.shape == (1, 22)
+    assert expanded[0, 20] == 8
+    assert expanded[0, [1, 2, 3]].tolist() == [0, 0, 0]
