@@ -11,7 +11,7 @@ import io
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from refine_engine.errors import InputError, UnsafeFileError
 from refine_engine.safe_files.allowed import (
@@ -23,10 +23,18 @@ from refine_engine.safe_files.allowed import (
 )
 from refine_engine.safe_files.npz import find_npz, open_npz, read_array, read_header
 from refine_engine.safe_files.signatures import file_kind, refuse
+from refine_engine.safe_files.torch_files import TENSOR_NAMES
 
 MAX_PICKLE_BYTES = 4 * 1024**3
 
 NameTable = Mapping[tuple[str, str], object]
+
+
+class Loader(Protocol):
+    """Something that builds one value, as an unpickler does."""
+
+    def load(self) -> Any:
+        """Build it."""
 
 
 class ForbiddenName(Exception):
@@ -111,7 +119,7 @@ def read_pickle_stream(stream: IO[bytes], where: str | Path, names: NameTable) -
     return guarded_load(RestrictedUnpickler(stream, names), where)
 
 
-def guarded_load(unpickler: pickle.Unpickler, where: str | Path) -> Any:
+def guarded_load(unpickler: Loader, where: str | Path) -> Any:
     """Run a restricted unpickler and turn what can go wrong into a :class:`RefinementError`."""
     try:
         return resolve(unpickler.load())
@@ -146,7 +154,7 @@ def guarded_load(unpickler: pickle.Unpickler, where: str | Path) -> Any:
         ) from None
 
 
-def load_object_array(path: str | Path, name: str | None = None) -> Any:
+def load_object_array(path: str | Path, name: str | None = None, *, tensors: bool = False) -> Any:
     """Python object inside an ``.npy`` file, or inside one array of an ``.npz``.
 
     Parameters
@@ -155,6 +163,8 @@ def load_object_array(path: str | Path, name: str | None = None) -> Any:
         ``.npy`` written by ``np.save(path, some_dict)``, or ``.npz`` when ``name`` is given.
     name
         Array of the ``.npz``.
+    tensors
+        Allow PyTorch tensors too (TRAM's files); they come out as arrays.
 
     Returns
     -------
@@ -168,24 +178,26 @@ def load_object_array(path: str | Path, name: str | None = None) -> Any:
         As :func:`load_pickle`.
     """
     path = Path(path)
+    limit = MAX_PICKLE_BYTES + 1
     if name is None:
         header = read_header(path)
+        if not header.holds_objects:
+            return read_array(path)
+        where = str(path)
         with path.open("rb") as stream:
             stream.seek(header.data_offset)
-            content = stream.read(MAX_PICKLE_BYTES + 1)
-        where = str(path)
+            content = stream.read(limit)
     else:
+        where = f"{find_npz(path)}:{name}"
         with open_npz(path) as arrays:
             if name not in arrays:
                 raise InputError(path, f"has no array '{name}'", "check which file this is")
             header = arrays.header(name)
             if not header.holds_objects:
                 return arrays[name]
-            content = arrays.read_bytes(name, MAX_PICKLE_BYTES + 1)[header.data_offset :]
-        where = f"{find_npz(path)}:{name}"
-    if not header.holds_objects:
-        return read_array(path)
-    if len(content) > MAX_PICKLE_BYTES:
+            content = arrays.read_bytes(name, limit)[header.data_offset :]
+    if len(content) >= limit:
         raise InputError(where, "is too large to be read as Python objects", "check the file")
-    value = read_pickle_stream(io.BytesIO(content), where, NUMERIC_NAMES)
+    names = TENSOR_NAMES if tensors else NUMERIC_NAMES
+    value = read_pickle_stream(io.BytesIO(content), where, names)
     return value.item() if getattr(value, "shape", None) == () else value

@@ -16,6 +16,7 @@ _MAGIC = (
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ", "xz"),
+    (b"]\x00\x00", "lzma"),
     (b"\x89PNG", "png"),
 )
 _ZLIB_SECOND_BYTES = (b"\x01", b"\x5e", b"\x9c", b"\xda")
@@ -42,8 +43,8 @@ def file_kind(path: str | Path) -> str:
     Returns
     -------
     str
-        ``zip``, ``npy``, ``pickle``, ``zlib``, ``gzip``, ``bzip2``, ``xz``, ``hdf5``, ``png``,
-        ``lfs``, ``html``, ``text``, ``empty`` or ``unknown``.
+        ``zip``, ``npy``, ``pickle``, ``zlib``, ``gzip``, ``bzip2``, ``xz``, ``lzma``, ``hdf5``,
+        ``png``, ``lfs``, ``html``, ``text``, ``empty`` or ``unknown``.
 
     Raises
     ------
