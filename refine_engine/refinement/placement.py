@@ -15,7 +15,7 @@ from refine_engine.errors import InputError
 from refine_engine.geometry.cameras import to_camera, to_world
 
 if TYPE_CHECKING:
-    from refine_engine.scene import Array, CameraTrack, Person
+    from refine_engine.scene import Array, CameraTrack, IntArray, Person
 
 
 def place_in_world(
@@ -53,7 +53,7 @@ def place_in_world(
 def place_in_camera(
     R_world_root: Array,
     transl_world: Array,
-    frames: Array,
+    frames: IntArray,
     cameras: CameraTrack,
     alpha: float,
     pelvis_rest: Array,

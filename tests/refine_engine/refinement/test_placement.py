@@ -18,7 +18,7 @@ def _person(n: int, rng: np.random.Generator) -> Person:
         R_cam_root=Rotation.random(n, random_state=1).as_matrix(),
         body_pose=np.tile(np.eye(3), (n, 23, 1, 1)),
         betas=np.zeros(10),
-        transl_cam=rng.normal(size=(n, 3)) + [0, 0, 5],
+        transl_cam=rng.normal(size=(n, 3)) + np.array([0.0, 0.0, 5.0]),
         observed=np.ones(n, dtype=bool),
     )
 
@@ -65,5 +65,5 @@ def test_round_trip() -> None:
 
 def test_a_frame_without_camera_is_refused() -> None:
     rng = np.random.default_rng(0)
-    with pytest.raises(InputError, match="frame 8.*5 cameras"):
+    with pytest.raises(InputError, match=r"frame 8.*5 cameras"):
         place_in_world(_person(5, rng), _cameras(5, rng), 1.0, PELVIS)

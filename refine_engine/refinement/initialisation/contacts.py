@@ -1,0 +1,79 @@
+"""First contacts of feet with the ground, from kinematics alone, with hysteresis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from refine_engine.geometry.planes import heights
+
+if TYPE_CHECKING:
+    from refine_engine.scene import Array, BoolArray
+
+ENTER_SPEED, LEAVE_SPEED = 0.35, 0.70
+"""Metres per second: slower than the first begins a contact, faster than the second ends it."""
+ENTER_HEIGHT, LEAVE_HEIGHT = 0.06, 0.11
+"""Metres over the plane, likewise. Sole points; the margin covers the noise of a pose network."""
+SMOOTHING_S = 0.06
+"""Standard deviation of the Gaussian over time, seconds: a raw network's feet jitter by more
+in one frame than a walking foot moves in one."""
+
+
+def foot_speeds(feet_world: Array, fps: float) -> Array:
+    """Speeds (n, 4) in m/s of smoothed foot points (n, 4, 3), by central differences."""
+    if len(feet_world) < 2:
+        return np.zeros(feet_world.shape[:2])
+    smooth = smoothed(feet_world, fps)
+    return np.asarray(np.linalg.norm(np.gradient(smooth, axis=0), axis=-1) * fps)
+
+
+def smoothed(points: Array, fps: float) -> Array:
+    """Points (n, ...) low-passed over time with :data:`SMOOTHING_S`."""
+    return np.asarray(gaussian_filter1d(points, SMOOTHING_S * fps, axis=0, mode="nearest"))
+
+
+def detect_contacts(feet_world: Array, plane: Array, fps: float, observed: BoolArray) -> Array:
+    """Probability of ground contact of each foot point.
+
+    Parameters
+    ----------
+    feet_world
+        (n, 4, 3) left heel, left toe, right heel, right toe; metres.
+    plane
+        (4,) ground plane, normal up.
+    fps
+        Frames per second of the rows.
+    observed
+        (n,) filled frames never get a contact: interpolated feet slide by construction.
+
+    Returns
+    -------
+    Array
+        (n, 4) in [0, 1]: 0 outside a contact; inside, the product of two logistic factors of
+        speed and height that is near 1 well inside the thresholds.
+    """
+    speed = foot_speeds(feet_world, fps)
+    height = heights(smoothed(feet_world, fps), plane)
+    enter = (speed < ENTER_SPEED) & (height < ENTER_HEIGHT)
+    stay = (speed < LEAVE_SPEED) & (height < LEAVE_HEIGHT)
+    held = _hysteresis(enter & observed[:, None], stay & observed[:, None])
+    trust = _falling(speed, ENTER_SPEED, LEAVE_SPEED) * _falling(height, ENTER_HEIGHT, LEAVE_HEIGHT)
+    return np.where(held, trust, 0.0)
+
+
+def _hysteresis(enter: BoolArray, stay: BoolArray) -> BoolArray:
+    """Runs of ``stay`` that hold at least one ``enter``, per column."""
+    held = np.zeros_like(stay)
+    for column in range(stay.shape[1]):
+        edges = np.flatnonzero(np.diff(np.r_[False, stay[:, column], False].astype(np.int8)))
+        for first, last in edges.reshape(-1, 2):
+            held[first:last, column] = bool(enter[first:last, column].any())
+    return held
+
+
+def _falling(value: Array, low: float, high: float) -> Array:
+    """Logistic step: 0.95 at ``low``, 0.05 at ``high``."""
+    middle, slope = 0.5 * (low + high), 2.0 * np.log(19.0) / (high - low)
+    return np.asarray(1.0 / (1.0 + np.exp(np.clip(slope * (value - middle), -50.0, 50.0))))

@@ -1,0 +1,115 @@
+"""Metres per unit of camera translation: a standing foot must not move while the camera does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refine_engine.refinement.initialisation.contacts import smoothed
+from refine_engine.refinement.initialisation.depth_cue import LogScale
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from refine_engine.scene import Array, CameraTrack, Person
+
+LAG_S = 0.2
+"""Seconds between the two looks at a foot: long enough for the camera to move, shorter than
+a step."""
+STANDING_M = 0.03
+"""Scale of the Geman-McClure weight: a foot that moves much further in the lag was not standing."""
+LEAST_PATH_M = 0.25
+"""Metres that a camera must travel within the clip to say anything."""
+
+
+def static_camera(cameras: CameraTrack, alpha: float) -> bool:
+    """Whether the camera moves too little, at this unit, to tell scale from motion."""
+    centres = -np.einsum("tji,tj->ti", cameras.R_cam_world, cameras.t_cam_world)
+    reach = np.linalg.norm(centres - np.median(centres, 0), axis=-1)
+    return bool(2.0 * np.quantile(reach, 0.9) * alpha < LEAST_PATH_M)
+
+
+def standing_feet_alpha(
+    people: Sequence[Person],
+    feet_cam: Sequence[Array],
+    cameras: CameraTrack,
+    fps: float,
+) -> LogScale | None:
+    """Closed-form ``alpha`` from feet that stand while the camera moves.
+
+    A world point is ``q - alpha u`` with ``q = R^T x_cam`` (metres, measured by the pose network)
+    and ``u = R^T t`` (reconstruction units). For a standing foot its change over a short lag
+    vanishes: ``dq = alpha du``. Which feet stand is not known, so a one-dimensional robust fit
+    is made: a Geman-McClure cost over a grid of ``log alpha``, then reweighted least squares.
+    Bodies are metric in the camera frame and do not scale, so the fit cannot shrink the scene.
+
+    Parameters
+    ----------
+    people, feet_cam
+        Each person and sole points (n, 4, 3) in the camera frame, metres.
+    cameras
+        Translation in reconstruction units.
+    fps
+        Frames per second.
+
+    Returns
+    -------
+    LogScale or None
+        None where the camera does not move enough.
+    """
+    lag = max(2, round(LAG_S * fps))
+    dq, du = [], []
+    for person, feet in zip(people, feet_cam, strict=True):
+        R, t = cameras.R_cam_world[person.frames], cameras.t_cam_world[person.frames]
+        q = np.einsum("tji,tkj->tki", R, feet)
+        u = np.einsum("tji,tj->ti", R, t)
+        for run in _runs(person, cameras):
+            if len(run) <= lag:
+                continue
+            steady = smoothed(q[run], fps)
+            dq.append((steady[lag:] - steady[:-lag]).reshape(-1, 3))
+            du.append(np.repeat(u[run][lag:] - u[run][:-lag], 4, axis=0))
+    if not dq:
+        return None
+    moved, unit = np.concatenate(dq), np.concatenate(du)
+    length2 = (unit**2).sum(-1)
+    if length2.max() <= 0:
+        return None
+    # Each pair's own answer spans the grid; the camera's slowest moments say nothing.
+    fast = length2 > 0.05 * np.quantile(length2, 0.95)
+    own = (moved * unit).sum(-1)[fast] / length2[fast]
+    own = own[own > 0]
+    if len(own) < 10:
+        return None
+    grid = np.exp(
+        np.linspace(np.log(np.quantile(own, 0.05)) - 0.7, np.log(np.quantile(own, 0.95)) + 0.7, 160)
+    )
+    alpha = float(grid[np.argmin([_cost(moved, unit, a) for a in grid])])
+    for _ in range(20):
+        r2 = ((moved - alpha * unit) ** 2).sum(-1)
+        w = (STANDING_M**2 / (STANDING_M**2 + r2)) ** 2
+        alpha = float((w * (moved * unit).sum(-1)).sum() / (w * length2).sum())
+    r2 = ((moved - alpha * unit) ** 2).sum(-1)
+    w = (STANDING_M**2 / (STANDING_M**2 + r2)) ** 2
+    information = float((w * length2).sum())
+    if alpha <= 0 or alpha * np.sqrt(length2.max()) < 0.02:
+        return None
+    noise2 = float((w * r2).sum() / (3.0 * w.sum()))
+    # Neighbouring frames and the points of one foot repeat each other: 2 lag 4 rows count as one.
+    sigma = np.sqrt(noise2 * 8 * lag / information) / alpha
+    return LogScale(float(np.log(alpha)), float(np.hypot(sigma, 0.02)))
+
+
+def _cost(moved: Array, unit: Array, alpha: float) -> float:
+    r2 = ((moved - alpha * unit) ** 2).sum(-1)
+    return float((r2 / (STANDING_M**2 + r2)).sum())
+
+
+def _runs(person: Person, cameras: CameraTrack) -> list[Array]:
+    """Rows of a person in stretches without a gap, a ghost or a border of the reconstruction."""
+    rows = np.flatnonzero(person.observed)
+    frames = person.frames[rows]
+    chunk = cameras.chunk[frames]
+    breaks = np.flatnonzero((np.diff(frames) > 1) | (np.diff(chunk) != 0)) + 1
+    return [np.asarray(run) for run in np.split(rows, breaks)]

@@ -1,0 +1,161 @@
+"""``alpha_0``, metres per reconstruction unit before anything is optimised, and each cue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refine_engine.body import body_size, stature
+from refine_engine.refinement.initialisation.depth_cue import (
+    LogScale,
+    person_depth_ratio,
+    standing_feet_ratio,
+)
+from refine_engine.refinement.initialisation.feet import pose_feet_and_joints
+from refine_engine.refinement.initialisation.motion_cue import standing_feet_alpha, static_camera
+from refine_engine.state import CueEstimate
+
+if TYPE_CHECKING:
+    from refine_engine.body import BodyModel
+    from refine_engine.config import RefinementConfig
+    from refine_engine.scene import Array, BoolArray, Person, Scene
+
+POPULATION_SIGMA = 0.055
+"""Standard deviation of adult body size relative to the mean: 1.70 m +- 9.3 cm both sexes."""
+STATURE_SIGMA = 0.01
+"""Of a height that a user typed in."""
+
+
+@dataclass(frozen=True)
+class InitialScale:
+    """The first answer about scale."""
+
+    alpha_0: float
+    sigma: float | None
+    """Standard deviation of alpha_0; None where nothing was estimated."""
+    cues: tuple[CueEstimate, ...]
+    static_camera: bool
+    note: str
+
+
+def initial_scale(scene: Scene, body: BodyModel, config: RefinementConfig) -> InitialScale:
+    """Estimate ``alpha_0`` in closed form, or take the input's unit where it is trusted.
+
+    Cues, each a measurement of ``log alpha`` and combined by inverse variance:
+
+    - *depth*: people's distance as the pose network measured it, over the depth map at their
+      visible skin (only where depth shares the cameras' unit);
+    - *body size*: the same ratio if everybody had the population's size, or the height typed in;
+    - *motion*: standing feet against the moving camera;
+    - *contact*: distance of standing feet over the depth map's ground beside them.
+    """
+    measured = _cues(scene, body, config)
+    trusted = config.alpha_init == "metric" or scene.cameras.metric
+    used = {name: cue for name, cue in measured.items() if cue is not None}
+    if trusted:
+        alpha, sigma = 1.0, None
+        note = "the cameras' unit is taken as metres"
+    elif used:
+        log_alpha, log_sigma = combined(used)
+        alpha, sigma = float(np.exp(log_alpha)), float(np.exp(log_alpha) * log_sigma)
+        note = f"alpha_0 from {', '.join(used)}"
+    else:
+        alpha, sigma = 1.0, None
+        note = (
+            "nothing measures the cameras' unit (no depth, and the camera does not move past a "
+            "standing foot): it is taken as metres"
+        )
+    cues = tuple(
+        CueEstimate(name, None, None)
+        if cue is None
+        else CueEstimate(name, float(np.exp(cue.value)), float(np.exp(cue.value) * cue.sigma))
+        for name, cue in measured.items()
+    )
+    return InitialScale(alpha, sigma, cues, static_camera(scene.cameras, alpha), note)
+
+
+def shares_unit(scene: Scene, config: RefinementConfig) -> bool:
+    """Whether there is depth in the unit of the cameras."""
+    known = scene.depth is not None and scene.depth.shares_camera_unit
+    return known and config.depth_scale == "shared"
+
+
+def combined(cues: dict[str, LogScale]) -> tuple[float, float]:
+    """Inverse-variance mean of ``log alpha`` and its standard deviation."""
+    weight = np.array([1.0 / cue.sigma**2 for cue in cues.values()])
+    value = np.array([cue.value for cue in cues.values()])
+    return float((weight * value).sum() / weight.sum()), float(weight.sum() ** -0.5)
+
+
+def _cues(scene: Scene, body: BodyModel, config: RefinementConfig) -> dict[str, LogScale | None]:
+    people = list(scene.people.values())
+    feet = [
+        pose_feet_and_joints(body, p.betas, p.R_cam_root, p.body_pose, p.transl_cam)[0]
+        for p in people
+    ]
+    motion = (
+        standing_feet_alpha(people, feet, scene.cameras, scene.fps)
+        if scene.cameras.estimated
+        else None
+    )
+    shared = (
+        scene.depth is not None
+        and scene.depth.shares_camera_unit
+        and config.depth_scale == "shared"
+    )
+    ratios = {p.id: person_depth_ratio(scene, body, p) if shared else None for p in people}
+    depth = _over_people([r for r in ratios.values() if r is not None])
+    size = _over_people(
+        [_size_cue(body, p, ratios[p.id], config.stature.get(p.id)) for p in people]
+    )
+    contact = None
+    if shared:
+        standing = [_standing(scene, p, f) for p, f in zip(people, feet, strict=True)]
+        contact = _over_people(
+            [
+                standing_feet_ratio(scene, p, f, s)
+                for p, f, s in zip(people, feet, standing, strict=True)
+            ]
+        )
+        if depth is not None:
+            # The foot of the same person at the same wrong distance: no second opinion.
+            contact = None if contact is None else LogScale(contact.value, 2.0 * contact.sigma)
+    return {"depth": depth, "motion": motion, "body size": size, "contact": contact}
+
+
+def _size_cue(
+    body: BodyModel, person: Person, ratio: LogScale | None, known: float | None
+) -> LogScale | None:
+    """The depth ratio if the person had the prior's size instead of the measured one."""
+    if ratio is None:
+        return None
+    if known is not None:
+        wanted = np.log(known / float(stature(body, person.betas).value))
+        return LogScale(ratio.value + float(wanted), float(np.hypot(STATURE_SIGMA, 0.01)))
+    wanted = -np.log(float(body_size(body, person.betas).value))
+    return LogScale(ratio.value + float(wanted), float(np.hypot(POPULATION_SIGMA, ratio.sigma)))
+
+
+def _over_people(ratios: list[LogScale | None]) -> LogScale | None:
+    """Robust mean over people: Cauchy weights, so that one child does not set the scale."""
+    known = [r for r in ratios if r is not None]
+    if not known:
+        return None
+    value = np.array([r.value for r in known])
+    sigma = np.array([r.sigma for r in known])
+    middle = float(np.median(value))
+    weight = 1.0 / sigma**2
+    for _ in range(10):
+        weight = 1.0 / (sigma**2 * (1.0 + ((value - middle) / (2.0 * sigma)) ** 2))
+        middle = float((weight * value).sum() / weight.sum())
+    return LogScale(middle, float(weight.sum() ** -0.5))
+
+
+def _standing(scene: Scene, person: Person, feet_cam: Array) -> BoolArray:
+    """The lower foot while both feet are about level with it: no unit needed, only "up"."""
+    R = scene.cameras.R_cam_world[person.frames]
+    height = np.einsum("tji,tkj->tki", R, feet_cam)[..., 1]
+    low = height - height.min(-1, keepdims=True) < 0.03
+    return np.asarray(low & person.observed[:, None])

@@ -1,0 +1,98 @@
+"""From an input to the first state of the optimisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refine_engine.body import rest_joints
+from refine_engine.refinement.initialisation.contacts import detect_contacts, foot_speeds
+from refine_engine.refinement.initialisation.feet import feet_of
+from refine_engine.refinement.initialisation.gaps import fill_gaps
+from refine_engine.refinement.initialisation.gravity import Y_UP
+from refine_engine.refinement.initialisation.ground import initial_ground
+from refine_engine.refinement.initialisation.scale import InitialScale, initial_scale
+from refine_engine.refinement.placement import place_in_world
+from refine_engine.state import OptimizationState, PersonState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from refine_engine.body import BodyModel
+    from refine_engine.config import RefinementConfig
+    from refine_engine.scene import Array, Scene
+
+
+@dataclass(frozen=True)
+class Start:
+    """What ``init`` found."""
+
+    state: OptimizationState
+    scale: InitialScale
+    notes: tuple[str, ...]
+    """Sentences for the user: what was estimated and how, how much was filled."""
+
+
+def initialise(scene: Scene, body: BodyModel, config: RefinementConfig) -> Start:
+    """Fill gaps, find ``alpha_0``, the ground and the first contacts.
+
+    The world must be Y up (importers see to that).
+    """
+    scale = initial_scale(scene, body, config)
+    people = {i: _dense(scene, body, i, scale.alpha_0) for i in sorted(scene.people)}
+    feet = {i: feet_of(body, p) for i, p in people.items()}
+    plane, ground_note = initial_ground(
+        [feet[i][p.observed] for i, p in people.items()],
+        [foot_speeds(feet[i], scene.fps)[p.observed] for i, p in people.items()],
+        Y_UP,
+        config.ground_plane_init,
+        fixed_offset=config.ground_plane_offset,
+        seed=config.seed,
+    )
+    chunks = int(scene.cameras.chunk.max(initial=0)) + 1
+    state = OptimizationState(
+        people=with_contacts(people, feet, plane, scene.fps),
+        ground_plane=plane,
+        alpha_0=scale.alpha_0,
+        chunk_log_scale=np.zeros(chunks),
+    )
+    filled = sum(int((~p.observed).sum()) for p in people.values())
+    notes = [scale.note, ground_note]
+    if filled:
+        notes.append(f"{filled} frames between measured ones were filled in and count as unseen")
+    return Start(state, scale, tuple(notes))
+
+
+def redetect_contacts(state: OptimizationState, body: BodyModel, fps: float) -> OptimizationState:
+    """The state with contacts of its present motion: better poses show them better."""
+    feet = {i: feet_of(body, p) for i, p in state.people.items()}
+    return replace(state, people=with_contacts(dict(state.people), feet, state.ground_plane, fps))
+
+
+def with_contacts(
+    people: Mapping[int, PersonState], feet: Mapping[int, Array], plane: Array, fps: float
+) -> dict[int, PersonState]:
+    """People with ``contacts`` detected from their sole points (n, 4, 3)."""
+    return {
+        i: replace(p, contacts=detect_contacts(feet[i], plane, fps, p.observed))
+        for i, p in people.items()
+    }
+
+
+def _dense(scene: Scene, body: BodyModel, i: int, alpha: float) -> PersonState:
+    person = scene.people[i]
+    R_world, transl_world = place_in_world(
+        person, scene.cameras, alpha, rest_joints(body, person.betas)[0]
+    )
+    m = fill_gaps(person.frames, R_world, person.body_pose, transl_world, person.observed)
+    return PersonState(
+        frames=m.frames,
+        R_world_root=m.R_world_root,
+        body_pose=m.body_pose,
+        betas=person.betas.copy(),
+        transl_world=m.transl_world,
+        observed=m.observed,
+        contacts=np.zeros((len(m.frames), 4)),
+    )
