@@ -1,0 +1,1 @@
+"""How good a motion is: metrics, synthetic scenes with ground truth, benchmarks."""

@@ -1,0 +1,337 @@
+"""Motion to evaluate, from the engine's own objects and from the files it writes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refine_engine.body import (
+    SOLE_POINTS,
+    joint_kinematics,
+    named_points,
+    place_points,
+    rest_joints,
+)
+from refine_engine.errors import InputError
+from refine_engine.evaluation.motion_set import MotionSet, PersonMotion
+from refine_engine.geometry.rotations import matrix_from_axis_angle
+from refine_engine.refinement.placement import place_in_world
+from refine_engine.safe_files import open_npz
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from refine_engine.body import BodyModel
+    from refine_engine.scene import CameraTrack, Scene
+    from refine_engine.state import OptimizationState
+
+Array = NDArray[np.float64]
+
+RESULTS_FOLDER = "5_refinement"
+RESULTS_FILE = "refinement_results.json"
+TRUTH_FILE = "ground_truth.npz"
+
+_SAME_BODY_M = 0.01
+"""Joints of the truth and of the body model may differ by this much before it is another body."""
+
+
+def posed_person(
+    body: BodyModel,
+    frames: NDArray[np.integer[Any]],
+    betas: Array,
+    R_world_root: Array,
+    body_pose: Array,
+    transl_world: Array,
+    contacts: Array | None = None,
+) -> PersonMotion:
+    """Joints and soles of a body's motion.
+
+    Parameters
+    ----------
+    body
+        The body model that the parameters belong to.
+    frames
+        (n,) video frame numbers.
+    betas, R_world_root, body_pose, transl_world
+        (10,), (n, 3, 3), (n, 23, 3, 3) and (n, 3) metres, as in smplx.
+    contacts
+        (n, 4) probabilities, where known.
+    """
+    motion = joint_kinematics(rest_joints(body, betas), R_world_root, body_pose, transl_world)
+    soles = place_points(named_points(body, SOLE_POINTS), motion, betas, body_pose)
+    return PersonMotion(
+        frames=np.asarray(frames, dtype=np.int64),
+        joints_world=motion.positions,
+        R_world_root=np.asarray(R_world_root, dtype=np.float64),
+        soles_world=soles,
+        contacts=None if contacts is None else np.asarray(contacts, dtype=np.float64),
+    )
+
+
+def motion_from_state(
+    state: OptimizationState,
+    fps: float,
+    body: BodyModel,
+    cameras: CameraTrack | None = None,
+    *,
+    observed_only: bool = False,
+    label: str = "state",
+) -> MotionSet:
+    """Motion of an engine state (``initial_state`` or ``state`` of a run, or of a snapshot).
+
+    Parameters
+    ----------
+    state
+        People, plane and alpha in the engine's world.
+    fps
+        Frames a second.
+    body
+        The body model that was refined.
+    cameras
+        The scene's cameras; their translations are multiplied by the state's alpha.
+    observed_only
+        Leave out the frames that were filled in.
+    label
+        Name for messages.
+    """
+    people = {}
+    for person_id, person in state.people.items():
+        motion = posed_person(
+            body,
+            person.frames,
+            person.betas,
+            person.R_world_root,
+            person.body_pose,
+            person.transl_world,
+            person.contacts,
+        )
+        people[person_id] = motion.rows(person.observed) if observed_only else motion
+    return MotionSet(
+        people=people,
+        fps=fps,
+        R_cam_world=None if cameras is None else cameras.R_cam_world,
+        t_cam_world=None if cameras is None else state.alpha * cameras.t_cam_world,
+        ground_plane=state.ground_plane,
+        alpha=state.alpha,
+        label=label,
+    )
+
+
+def motion_from_scene(
+    scene: Scene,
+    alpha: float,
+    body: BodyModel,
+    *,
+    ground_plane: Array | None = None,
+    contacts: Mapping[int, Array] | None = None,
+) -> MotionSet:
+    """Motion of an opened folder, placed in the world for one ``alpha``: the "before".
+
+    Parameters
+    ----------
+    scene
+        People in the camera frame, cameras in reconstruction units.
+    alpha
+        Metres per reconstruction unit (1 where the cameras are metric).
+    body
+        The body model of the poses.
+    ground_plane
+        (4,) in the engine's world, where one is known.
+    contacts
+        {id: (n, 4)} probabilities, rows as the person's frames, where known.
+    """
+    people = {}
+    for person_id, person in scene.people.items():
+        pelvis_rest = rest_joints(body, person.betas)[0]
+        R_world_root, transl = place_in_world(person, scene.cameras, alpha, pelvis_rest)
+        people[person_id] = posed_person(
+            body,
+            person.frames,
+            person.betas,
+            R_world_root,
+            person.body_pose,
+            transl,
+            None if contacts is None else contacts.get(person_id),
+        )
+    return MotionSet(
+        people=people,
+        fps=scene.fps,
+        R_cam_world=scene.cameras.R_cam_world,
+        t_cam_world=alpha * scene.cameras.t_cam_world,
+        ground_plane=ground_plane,
+        alpha=alpha,
+        label=str(scene.root or "scene"),
+    )
+
+
+def motion_from_ground_truth(path: str | Path, body: BodyModel) -> MotionSet:
+    """Motion of a ``ground_truth.npz`` as ``sample`` writes it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    body
+        The body model that it was made with; gives the soles.
+
+    Raises
+    ------
+    InputError
+        The file is not readable, lacks an array, or was made with another body.
+    """
+    path = Path(path)
+    with open_npz(path) as file:
+        arrays = file.read_all()
+    where = _Arrays(path, arrays)
+    people = {}
+    for person_id in where["person_ids"].astype(np.int64).tolist():
+        people[person_id] = _true_person(where, person_id, body)
+    cameras = where["cameras"]
+    return MotionSet(
+        people=people,
+        fps=float(where["fps"]),
+        R_cam_world=cameras[:, :3, :3],
+        t_cam_world=cameras[:, :3, 3],
+        ground_plane=where["ground_plane"],
+        alpha=float(where["alpha"]),
+        label=str(path),
+    )
+
+
+def _true_person(where: _Arrays, person_id: int, body: BodyModel) -> PersonMotion:
+    part = {
+        name: where[f"person_{person_id}_{name}"]
+        for name in ("frames", "poses", "transl", "betas", "joints", "contacts")
+    }
+    rotations = matrix_from_axis_angle(part["poses"].reshape(-1, 24, 3))
+    motion = posed_person(
+        body,
+        part["frames"],
+        part["betas"].reshape(-1)[:10],
+        rotations[:, 0],
+        rotations[:, 1:],
+        part["transl"],
+        part["contacts"],
+    )
+    off = float(np.abs(motion.joints_world - part["joints"]).max(initial=0.0))
+    if off > _SAME_BODY_M:
+        raise InputError(
+            f"{where.path}, person {person_id}",
+            f"has joints up to {off * 100:.1f} cm from those of the {body.name}",
+            "name the body model that it was made with (--body)",
+        )
+    return motion
+
+
+def motion_from_results(folder: str | Path, body: BodyModel) -> MotionSet:
+    """Motion of a ``5_refinement`` folder.
+
+    Parameters
+    ----------
+    folder
+        The ``5_refinement`` folder, or the results folder that holds it.
+    body
+        The body model that was refined.
+
+    Raises
+    ------
+    InputError
+        Files are missing, unreadable or disagree, or the run had failed.
+    """
+    folder = results_folder(folder)
+    document = read_results(folder)
+    people = {}
+    for path in sorted(folder.glob("person_*/smpl_params_refined.npz")):
+        match = re.fullmatch(r"person_(\d+)", path.parent.name)
+        if match:
+            people[int(match[1])] = _refined_person(path, body)
+    if not people:
+        raise InputError(folder, "holds no person_*/smpl_params_refined.npz", "refine it again")
+    with open_npz(folder / "cameras_refined.npz") as file:
+        poses = _Arrays(folder / "cameras_refined.npz", file.read_all())["poses"]
+    return MotionSet(
+        people=people,
+        fps=float(document["world"]["fps"]),
+        R_cam_world=poses[:, :3, :3],
+        t_cam_world=poses[:, :3, 3],
+        ground_plane=np.asarray(document["ground_plane"], dtype=np.float64),
+        alpha=float(document["scale_alpha"]),
+        label=str(folder),
+    )
+
+
+def results_folder(folder: str | Path) -> Path:
+    """The folder with ``refinement_results.json``: the given one or its ``5_refinement``.
+
+    Raises
+    ------
+    InputError
+        Neither has the file.
+    """
+    folder = Path(folder)
+    for place in (folder, folder / RESULTS_FOLDER):
+        if (place / RESULTS_FILE).is_file():
+            return place
+    raise InputError(folder, f"has no {RESULTS_FOLDER}/{RESULTS_FILE}", "refine it first")
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """``refinement_results.json`` of a successful or stopped run.
+
+    Raises
+    ------
+    InputError
+        The file is no such document, lacks a key that evaluation needs, or the run had failed.
+    """
+    path = folder / RESULTS_FILE
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"cannot be read ({error})", "refine it again") from None
+    if not isinstance(document, dict):
+        raise InputError(path, "is not a JSON object", "refine it again")
+    if document.get("status") == "failed":
+        raise InputError(path, "is the record of a failed run", "refine it again")
+    for key in ("scale_alpha", "scale_delta", "ground_plane", "world"):
+        if key not in document:
+            raise InputError(path, f"has no key {key!r}", "refine it again with this program")
+    if "fps" not in document["world"]:
+        raise InputError(path, "has no key 'world.fps'", "refine it again with this program")
+    return document
+
+
+def _refined_person(path: Path, body: BodyModel) -> PersonMotion:
+    with open_npz(path) as file:
+        arrays = _Arrays(path, file.read_all())
+    n = len(arrays["frames"])
+    return posed_person(
+        body,
+        arrays["frames"],
+        arrays["betas"].reshape(-1)[:10],
+        matrix_from_axis_angle(arrays["global_orient"].reshape(n, 3)),
+        matrix_from_axis_angle(arrays["poses"].reshape(n, 23, 3)),
+        arrays["transl"].reshape(n, 3),
+        arrays.optional("contacts"),
+    )
+
+
+class _Arrays:
+    """Arrays of one file; a missing one is an error that names the file."""
+
+    def __init__(self, path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+        self.path = path
+        self._arrays = arrays
+
+    def optional(self, name: str) -> NDArray[Any] | None:
+        return self[name] if name in self._arrays else None
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        if name not in self._arrays:
+            raise InputError(self.path, f"has no array {name!r}", "give a file of this program")
+        array = self._arrays[name]
+        return array.astype(np.float64) if array.dtype.kind == "f" else array
