@@ -1,0 +1,76 @@
+"""The command line, ``smpl-refiner``: finds the sub-command, runs it, words its failure.
+
+Each sub-command lives in a module of its own with ``add_command(subparsers)``, which adds its
+parser and sets ``run`` (arguments -> exit code) as a default. Such modules import what is slow to
+import inside ``run``, so that ``--help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+
+from refine_engine.errors import Cancelled, InputError, RefinementError
+
+COMMAND_MODULES: tuple[str, ...] = ("refine_engine.evaluation.evaluate_command",)
+"""Modules with ``add_command``, in the order in which ``--help`` lists them."""
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of ``smpl-refiner`` with every sub-command."""
+    parser = argparse.ArgumentParser(
+        prog="smpl-refiner",
+        description="Refine the SMPL motion of several people in one shared world.",
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMAND_MODULES:
+        importlib.import_module(name).add_command(subparsers)
+    for command in set(subparsers.choices.values()):
+        command.add_argument(
+            "--debug", action="store_true", help="show where in the program a failure arose"
+        )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv
+        Arguments without the program's name; None takes those of the process.
+
+    Returns
+    -------
+    int
+        0 done; 1 ran and failed; 2 bad usage or bad input; 130 interrupted.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal without UTF-8 shows "?" for a sign that it lacks; the command goes on.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    args = build_parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except RefinementError as error:
+        _report(error, args.debug)
+        bad_input = isinstance(error, InputError)
+        return BAD_INPUT if bad_input else INTERRUPTED if isinstance(error, Cancelled) else FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("smpl-refiner: interrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output (a pager, head) has seen enough.
+        sys.stderr.close()
+        return DONE
+
+
+def _report(error: RefinementError, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    sys.stderr.write(f"smpl-refiner: {error}\n")
