@@ -65,9 +65,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("smpl-refiner: interrupted\n")
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output (a pager, head) has seen enough.
-        sys.stderr.close()
+        # The reader of our output (a pager, head) has seen enough. Without this, Python would
+        # complain once more when it flushes at exit.
+        sys.stdout = None
         return DONE
+    except Exception as error:
+        if args.debug:
+            raise
+        sys.stderr.write(
+            f"smpl-refiner: a defect of the program ({type(error).__name__}: {error}); "
+            "run it again with --debug and report what it prints.\n"
+        )
+        return FAILED
 
 
 def _report(error: RefinementError, debug: bool) -> None:

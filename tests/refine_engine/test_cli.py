@@ -68,13 +68,19 @@ def test_debug_shows_the_traceback(
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_defects_of_the_program_are_not_hidden(command: types.SimpleNamespace) -> None:
+def test_a_defect_of_the_program_is_named_as_one(
+    command: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fail(args: argparse.Namespace) -> int:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("by nought")
 
     command.action = fail
+    assert cli.main(["try"]) == 1
+    text = capsys.readouterr().err
+    assert "defect of the program (ZeroDivisionError: by nought)" in text
+    assert "Traceback" not in text
     with pytest.raises(ZeroDivisionError):
-        cli.main(["try"])
+        cli.main(["try", "--debug"])
 
 
 def test_interruption(command: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
