@@ -29,6 +29,8 @@ MAX_HEADER_BYTES = 64 * 1024
 MAX_MEMBERS = 100_000
 
 _COPY_AGAIN = "copy or download it again"
+# RuntimeError: an encrypted member; its subclass NotImplementedError: an unknown compression.
+_ZIP_ERRORS = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class ArrayFile(Mapping[str, NDArray[Any]]):
                         stream, allow_pickle=False, max_header_size=MAX_HEADER_BYTES
                     )
                 )
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (ValueError, *_ZIP_ERRORS) as error:
             raise InputError(where, f"is damaged ({error})", _COPY_AGAIN) from None
 
     def __iter__(self) -> Iterator[str]:
@@ -112,10 +114,8 @@ class ArrayFile(Mapping[str, NDArray[Any]]):
         try:
             with self._zip.open(self._members[name]) as stream:
                 return _parse_header(where, stream)
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        except _ZIP_ERRORS as error:
             raise InputError(where, f"is damaged ({error})", _COPY_AGAIN) from None
-        except RuntimeError:
-            raise InputError(where, "is encrypted", "save it without a password") from None
 
     def read_bytes(self, name: str, limit: int) -> bytes:
         """Return the raw bytes of one member, header included, at most ``limit`` of them."""
@@ -125,7 +125,7 @@ class ArrayFile(Mapping[str, NDArray[Any]]):
         try:
             with self._zip.open(self._members[name]) as stream:
                 return stream.read(limit)
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except _ZIP_ERRORS as error:
             raise InputError(f"{self.path}:{name}", f"is damaged ({error})", _COPY_AGAIN) from None
 
     @property
@@ -241,7 +241,7 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
         refuse(path, "a NumPy archive (.npz)")
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
         raise InputError(path, f"is a truncated or damaged .npz ({error})", _COPY_AGAIN) from None
     if len(archive.infolist()) > MAX_MEMBERS:
         archive.close()

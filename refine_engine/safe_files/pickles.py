@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -101,7 +102,8 @@ def load_pickle(
         When the file is missing, too large, truncated or not a pickle.
     """
     path = Path(path)
-    if file_kind(path) in ("empty", "lfs", "html", "zip", "npy", "hdf5", "png", "zlib", "text"):
+    kind = file_kind(path)
+    if kind in ("empty", "lfs", "html", "zip", "npy", "hdf5", "png", "zlib"):
         refuse(path, "a Python pickle")
     size = path.stat().st_size
     if size > max_bytes:
@@ -110,8 +112,17 @@ def load_pickle(
             f"is {size / 1e9:.1f} GB, more than the limit of {max_bytes / 1e9:.1f} GB",
             "check the file",
         )
-    with path.open("rb") as stream:
-        return read_pickle_stream(stream, path, NUMERIC_NAMES if numeric else BUILTIN_NAMES)
+    names = NUMERIC_NAMES if numeric else BUILTIN_NAMES
+    try:
+        with path.open("rb") as stream:
+            return read_pickle_stream(stream, path, names)
+    except UnsafeFileError:
+        raise
+    except InputError:
+        if kind == "text":
+            # The oldest pickles are text too, so it had to be tried.
+            refuse(path, "a Python pickle")
+        raise
 
 
 def read_pickle_stream(stream: IO[bytes], where: str | Path, names: NameTable) -> Any:
@@ -148,6 +159,7 @@ def guarded_load(unpickler: Loader, where: str | Path) -> Any:
         RecursionError,
         TypeError,
         ValueError,
+        struct.error,
     ) as error:
         raise InputError(
             where, f"is a damaged pickle ({error})", "copy or download it again"
