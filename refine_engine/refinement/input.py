@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
+from refine_engine.body import load_body_model, rest_joints
 from refine_engine.errors import InputError
 from refine_engine.geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from refine_engine.refinement.placement import place_in_camera
@@ -388,9 +389,8 @@ def _person(i: int, given: RefinementInput, cameras: CameraTrack) -> Person:
 def _to_camera_frame(
     R_root: Array, transl: Array, frames: IntArray, cameras: CameraTrack, betas: Array
 ) -> tuple[Array, Array]:
-    from refine_engine.body import load_body
-
-    pelvis = load_body().rest_joints(betas)[0]
+    # Arrays name no gender; the engine's body for them is the neutral one throughout.
+    pelvis = rest_joints(load_body_model(), betas)[0]
     return place_in_camera(R_root, transl, frames, cameras, 1.0, pelvis)
 
 

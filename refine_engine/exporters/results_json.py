@@ -1,0 +1,237 @@
+"""The files of ``5_refinement/``: ``refinement_results.json`` and the arrays beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from refine_engine.errors import ExportError
+from refine_engine.geometry.rotations import axis_angle_from_matrix
+from refine_engine.refinement.checkpoint import write_npz
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from refine_engine.config import RefinementConfig
+    from refine_engine.scene import Array, Scene
+    from refine_engine.state import OptimizationState, PersonState, RefinementOutput
+
+SCHEMA_VERSION = 1
+RESULTS_FILE = "refinement_results.json"
+CAMERAS_FILE = "cameras_refined.npz"
+CHECKPOINT_FILE = "checkpoint.npz"
+PERSON_FILE = "smpl_params_refined.npz"
+_DECIMALS = 6
+"""Of numbers in the JSON: micrometres and microradians."""
+
+
+def results_dict(
+    output: RefinementOutput,
+    scene: Scene,
+    config: RefinementConfig,
+    before_after: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Everything that ``refinement_results.json`` holds, in plain types.
+
+    Parameters
+    ----------
+    output
+        Result of a run.
+    scene
+        What was refined.
+    config
+        Its settings.
+    before_after
+        Metrics before and after, where they were computed.
+    """
+    scale = output.scale
+    return {
+        # The keys of the original document, always.
+        "status": output.status,
+        "num_people": len(output.state.people),
+        "convergence_achieved": output.convergence_achieved,
+        "scale_alpha": scale.alpha,
+        "scale_delta": scale.delta,
+        "metrics": {
+            "total_loss_history": output.total_loss_history,
+            "scale_delta": scale.delta,
+            "scale_alpha": scale.alpha,
+        },
+        "per_person_likelihoods": {str(i): v for i, v in output.per_person_likelihoods.items()},
+        # Ours.
+        "schema_version": SCHEMA_VERSION,
+        "ground_plane": _numbers(output.state.ground_plane),
+        "alpha_0": scale.alpha_0,
+        "scale_sigma": scale.sigma,
+        "scale_observable": scale.observable,
+        "scale_at_bound": scale.at_bound,
+        "scale_note": scale.note,
+        "scale_cues": {c.name: {"alpha": c.alpha, "sigma": c.sigma} for c in scale.cues},
+        "likelihood_nats": {str(i): v for i, v in output.likelihood_nats.items()},
+        "loss_curves": {
+            s.sub_stage: {name: list(values) for name, values in s.loss_curves.items()}
+            for s in output.sub_stages
+            if s.loss_curves
+        },
+        "sub_stages": [
+            {
+                "sub_stage": s.sub_stage,
+                "status": s.status,
+                "iterations": s.iterations,
+                "seconds": round(s.seconds, 4),
+                "final_loss": s.final_loss,
+                "message": s.message,
+            }
+            for s in output.sub_stages
+        ],
+        "people": {str(i): _person_dict(p) for i, p in output.state.people.items()},
+        "world": {"up": "y", "units": "metres", "fps": scene.fps, "fps_source": scene.fps_source},
+        "config": _json_safe(config.to_dict()),
+        "versions": versions(),
+        "report": scene.report.as_dict(),
+        "warnings": list(output.warnings),
+        "before_after": None if before_after is None else _json_safe(before_after),
+    }
+
+
+def write_results(
+    folder: Path,
+    output: RefinementOutput,
+    scene: Scene,
+    config: RefinementConfig,
+    before_after: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write JSON, people and cameras; each file appears whole or not at all.
+
+    The JSON is written last: where it exists, the arrays it describes exist too.
+
+    Returns
+    -------
+    dict
+        The content of the JSON.
+
+    Raises
+    ------
+    ExportError
+        A file cannot be written.
+    """
+    for i, person in output.state.people.items():
+        write_npz(folder / f"person_{i:03d}" / PERSON_FILE, person_arrays(person, scene.fps))
+    write_npz(folder / CAMERAS_FILE, camera_arrays(output.state, scene))
+    content = results_dict(output, scene, config, before_after)
+    write_json(folder / RESULTS_FILE, content)
+    return content
+
+
+def failure_dict(error: Exception, num_people: int = 0) -> dict[str, Any]:
+    """Content of the JSON of a run that failed: the document's keys, and no numbers."""
+    return {
+        "status": "failed",
+        "num_people": num_people,
+        "convergence_achieved": False,
+        "scale_alpha": None,
+        "scale_delta": None,
+        "metrics": {"total_loss_history": {}, "scale_delta": None, "scale_alpha": None},
+        "per_person_likelihoods": {},
+        "schema_version": SCHEMA_VERSION,
+        "error": str(error),
+        "versions": versions(),
+    }
+
+
+def person_arrays(person: PersonState, fps: float) -> dict[str, Array]:
+    """Arrays of ``person_XXX/smpl_params_refined.npz``; the names of Stage 4 and ``frames``."""
+    arrays: dict[str, Any] = {
+        "poses": axis_angle_from_matrix(person.body_pose).astype(np.float32),
+        "betas": person.betas.astype(np.float32),
+        "global_orient": axis_angle_from_matrix(person.R_world_root).astype(np.float32),
+        "transl": person.transl_world,
+        "frames": person.frames,
+        "observed": person.observed,
+        "contacts": person.contacts.astype(np.float32),
+        "fps": np.array(float(fps)),
+    }
+    if person.joint_sigma is not None:
+        arrays["joint_sigma"] = person.joint_sigma.astype(np.float32)
+    return arrays
+
+
+def camera_arrays(state: OptimizationState, scene: Scene) -> dict[str, Array]:
+    """Arrays of ``cameras_refined.npz``: world to camera, metres, in the engine's world."""
+    c = scene.cameras
+    poses = np.tile(np.eye(4), (c.num_frames, 1, 1))
+    poses[:, :3, :3] = c.R_cam_world
+    poses[:, :3, 3] = state.alpha * c.t_cam_world
+    return {"poses": poses, "intrinsics": c.intrinsics, "alpha": np.array(state.alpha)}
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computed the result."""
+    found = {"python": platform.python_version()}
+    for package in ("smpl-refiner", "numpy", "scipy", "numba", "torch"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON without NaN, to a temporary name first.
+
+    Raises
+    ------
+    ExportError
+        The file cannot be written.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(content, stream, indent=1, allow_nan=False)
+            stream.write("\n")
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise ExportError(
+            path, f"cannot be written ({error.strerror})", "choose another --output"
+        ) from None
+
+
+def _person_dict(person: PersonState) -> dict[str, Any]:
+    n = len(person.frames)
+    pose = axis_angle_from_matrix(person.body_pose).reshape(n, 69)
+    return {
+        "frames": person.frames.tolist(),
+        "observed": person.observed.tolist(),
+        "global_orient": _numbers(axis_angle_from_matrix(person.R_world_root)),
+        "body_pose": _numbers(pose),
+        "betas": _numbers(person.betas),
+        "transl": _numbers(person.transl_world),
+    }
+
+
+def _numbers(array: Array) -> Any:
+    return np.round(array, _DECIMALS).tolist()
+
+
+def _json_safe(value: Any) -> Any:
+    """Plain types with null where a number is not finite and text keys."""
+    if isinstance(value, dict):
+        return {str(key): _json_safe(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_safe(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,178 @@
+"""``checkpoint.npz``: a run's state and history as numeric arrays, written at every sub-stage."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from refine_engine.errors import ExportError, InputError
+from refine_engine.safe_files import open_npz
+from refine_engine.state import (
+    SUBSTAGES,
+    OptimizationState,
+    PersonState,
+    SubStage,
+    SubStageResult,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+FORMAT = 1
+_PERSON_ARRAYS = (
+    "frames",
+    "R_world_root",
+    "body_pose",
+    "betas",
+    "transl_world",
+    "observed",
+    "contacts",
+)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run stood."""
+
+    state: OptimizationState
+    results: tuple[SubStageResult, ...]
+    """Of the sub-stages that had ended."""
+    weights: dict[str, float]
+    """Term name to lambda at that time."""
+
+    @property
+    def next_substage(self) -> SubStage | None:
+        """The first sub-stage that has not ended; None where all have."""
+        done = {r.sub_stage for r in self.results}
+        for key in SUBSTAGES[1:]:
+            if key not in done:
+                return key
+        return None
+
+
+def write_checkpoint(
+    path: Path,
+    state: OptimizationState,
+    results: Sequence[SubStageResult],
+    weights: Mapping[str, float],
+) -> None:
+    """Write a resume point, to a temporary name first.
+
+    Raises
+    ------
+    ExportError
+        The file cannot be written.
+    """
+    history = [
+        {
+            "sub_stage": r.sub_stage,
+            "status": r.status,
+            "iterations": r.iterations,
+            "seconds": r.seconds,
+            "final_loss": r.final_loss,
+            "loss_curves": {k: list(v) for k, v in r.loss_curves.items()},
+            "message": r.message,
+        }
+        for r in results
+    ]
+    text = json.dumps({"results": history, "weights": dict(weights)}).encode()
+    arrays: dict[str, NDArray[Any]] = {
+        "format": np.array(FORMAT),
+        "person_ids": np.array(sorted(state.people), dtype=np.int64),
+        "ground_plane": state.ground_plane,
+        "alpha_0": np.array(state.alpha_0),
+        "scale_delta": np.array(state.scale_delta),
+        "chunk_log_scale": state.chunk_log_scale,
+        # JSON as bytes: an array of text would need no pickle either, but fixes a length.
+        "history": np.frombuffer(text, dtype=np.uint8),
+    }
+    for i, p in state.people.items():
+        for name in _PERSON_ARRAYS:
+            arrays[f"person_{i}_{name}"] = getattr(p, name)
+        if p.joint_sigma is not None:
+            arrays[f"person_{i}_joint_sigma"] = p.joint_sigma
+    write_npz(path, arrays)
+
+
+def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays to ``path`` atomically: a temporary file beside it, then a rename.
+
+    Raises
+    ------
+    ExportError
+        The folder or file cannot be written.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as stream:
+            np.savez_compressed(stream, allow_pickle=False, **arrays)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise ExportError(
+            path, f"cannot be written ({error.strerror})", "choose another --output"
+        ) from None
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a resume point.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged or of another version.
+    """
+    if not path.is_file():
+        raise InputError(path, "there is no checkpoint to resume", "run without --resume")
+    with open_npz(path) as stored:
+        try:
+            if int(stored["format"]) != FORMAT:
+                raise InputError(path, "is a checkpoint of another version", "start a new run")
+            people = {}
+            for i in stored["person_ids"].tolist():
+                values = {name: stored[f"person_{i}_{name}"] for name in _PERSON_ARRAYS}
+                sigma = f"person_{i}_joint_sigma"
+                people[int(i)] = PersonState(
+                    **values, joint_sigma=stored[sigma] if sigma in stored else None
+                )
+            state = OptimizationState(
+                people=people,
+                ground_plane=stored["ground_plane"],
+                alpha_0=float(stored["alpha_0"]),
+                scale_delta=float(stored["scale_delta"]),
+                chunk_log_scale=stored["chunk_log_scale"],
+            )
+            history = json.loads(stored["history"].tobytes().decode())
+        except (KeyError, ValueError) as error:
+            raise InputError(
+                path, f"is not a usable checkpoint ({error})", "start a new run"
+            ) from None
+    for i, p in people.items():
+        n = len(p.frames)
+        if p.R_world_root.shape != (n, 3, 3) or p.body_pose.shape != (n, 23, 3, 3):
+            raise InputError(path, f"person {i} is damaged", "start a new run")
+    results = tuple(
+        SubStageResult(
+            sub_stage=r["sub_stage"],
+            status=r["status"],
+            iterations=int(r["iterations"]),
+            seconds=float(r["seconds"]),
+            final_loss=r["final_loss"],
+            loss_curves={k: tuple(v) for k, v in r["loss_curves"].items()},
+            message=str(r["message"]),
+        )
+        for r in history["results"]
+    )
+    return Checkpoint(state, results, {k: float(v) for k, v in history["weights"].items()})

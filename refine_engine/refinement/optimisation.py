@@ -1,0 +1,198 @@
+"""One sub-stage as a generator: iterate, obey the caller, stop on the step, ask the guard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from refine_engine.errors import Cancelled, OptimizationError
+from refine_engine.refinement.guard import compare
+from refine_engine.solver.levenberg import Damping, Free, step
+from refine_engine.state import Snapshot, SubStageResult, SubStageStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from refine_engine.config import RefinementConfig
+    from refine_engine.refinement.clock import Clock
+    from refine_engine.refinement.control import RunControl
+    from refine_engine.refinement.substages import SubStagePlan
+    from refine_engine.state import OptimizationState, ScaleReport
+    from refine_engine.terms.problem import Packed, Problem
+
+
+class Stopped(Exception):
+    """The caller asked to stop in the middle of an iteration; the last state is kept."""
+
+
+@dataclass
+class SubStageRun:
+    """Everything one sub-stage needs, and what it left behind."""
+
+    problem: Problem
+    plan: SubStagePlan
+    config: RefinementConfig
+    control: RunControl
+    clock: Clock
+    lambdas: dict[str, float]
+    """Term name to lambda; live changes are written back here."""
+    iterations_left: int
+    has_prior: bool
+    alpha_sigma: float | None
+    report: Callable[[OptimizationState, float | None], ScaleReport]
+    damping: float = 1e-4
+    guarded: bool = True
+    result: SubStageResult | None = None
+    stopped: bool = False
+    _version: int = -1
+    _curves: dict[str, list[float]] = field(default_factory=dict)
+
+    def run(self, state: OptimizationState) -> Iterator[Snapshot]:
+        """Yield "begin", every accepted iteration and "end"; the last snapshot has the result.
+
+        Raises
+        ------
+        Cancelled
+            The caller discards the run.
+        OptimizationError
+            The loss is not finite at the state that the sub-stage starts from.
+        """
+        began = self.clock.seconds
+        problem = self.problem
+        packed = problem.pack(state)
+        self._take_weights()
+        weights = self._weights()
+        problem.prepare(packed, self.plan.key, weights)
+        total, terms = problem.evaluate(packed, weights)
+        if not total < float("inf"):
+            raise OptimizationError(
+                f"sub-stage {self.plan.key}",
+                "starts from a loss that is not finite",
+                "look at the input report for damaged rows",
+            )
+        before = problem.evidence(packed) if self.guarded else {}
+        yield self._snapshot("begin", 0, total, terms, state, message=self.plan.does)
+        status: SubStageStatus = "capped"
+        message, iteration = "", 0
+        cap = min(self.plan.cap(self.config), self.iterations_left)
+        free = self.plan.free_in(self.config) or Free()
+        damping, current = Damping(self.damping), state
+        while iteration < cap:
+            if not self._may_go_on():
+                break
+            if self._take_weights():
+                weights = self._weights()
+                problem.prepare(packed, self.plan.key, weights)
+                damping = Damping(self.damping)
+            try:
+                result = step(problem, packed, weights, free, damping, poll=self._poll)
+            except Stopped:
+                self.stopped = True
+                break
+            damping = result.damping
+            if not result.accepted:
+                status, message = "converged", result.message
+                break
+            iteration += 1
+            packed, total, terms = result.state, result.total, dict(result.terms)
+            current = problem.unpack(packed)
+            for name, value in (*terms.items(), ("total", total)):
+                self._curves.setdefault(name, []).append(float(value))
+            yield self._snapshot(
+                "iteration", iteration, total, terms, current, step_m=result.max_joint_step
+            )
+            if result.converged(self.config.convergence_threshold):
+                status = "converged"
+                break
+        if self.stopped:
+            message = "stopped by the user; what was reached is kept"
+        if iteration and self.guarded:
+            verdict = compare(before, problem.evidence(packed))
+            if verdict.worse:
+                status, current = "rolled_back", state
+                message = f"made held-out evidence worse ({verdict.message}): rolled back"
+                packed = problem.pack(state)
+                total, terms = problem.evaluate(packed, weights)
+            elif verdict.message and not message:
+                message = verdict.message
+        self._after(packed, weights, free)
+        yield self._end(current, status, iteration, total, terms, began, message)
+
+    def _after(self, packed: Packed, weights: Mapping[str, float], free: Free) -> None:
+        """Keep where the sub-stage ended, for the covariance."""
+        self.packed, self.weights_used, self.free_used = packed, dict(weights), free
+
+    def _end(
+        self,
+        state: OptimizationState,
+        status: SubStageStatus,
+        iteration: int,
+        total: float,
+        terms: Mapping[str, float],
+        began: float,
+        message: str,
+    ) -> Snapshot:
+        self.result = SubStageResult(
+            sub_stage=self.plan.key,
+            status=status,
+            iterations=iteration,
+            seconds=self.clock.seconds - began,
+            final_loss=float(total),
+            loss_curves={name: tuple(values) for name, values in self._curves.items()},
+            message=message,
+        )
+        snapshot = self._snapshot("end", iteration, total, terms, state, message=message)
+        return replace(snapshot, status=status)
+
+    def _snapshot(
+        self,
+        event: str,
+        iteration: int,
+        total: float,
+        terms: Mapping[str, float],
+        state: OptimizationState,
+        *,
+        message: str = "",
+        step_m: float = 0.0,
+    ) -> Snapshot:
+        return Snapshot(
+            event=event,  # type: ignore[arg-type]
+            sub_stage=self.plan.key,
+            iteration=iteration,
+            total_loss=float(total),
+            terms=dict(terms),
+            state=state,
+            alpha_sigma=self.alpha_sigma,
+            seconds=self.clock.seconds,
+            message=message,
+            scale=self.report(state, self.alpha_sigma),
+            max_joint_step=step_m,
+        )
+
+    def _weights(self) -> dict[str, float]:
+        return self.plan.weights(self.lambdas, self.config, has_prior=self.has_prior)
+
+    def _take_weights(self) -> bool:
+        """Adopt the caller's changed weights; True where something changed."""
+        version, changed = self.control.weights()
+        if version == self._version:
+            return False
+        first = self._version < 0
+        self._version = version
+        different = any(self.lambdas.get(name) != value for name, value in changed.items())
+        self.lambdas.update(changed)
+        return different and not first
+
+    def _may_go_on(self) -> bool:
+        with self.clock.held():
+            verdict = self.control.wait_for_turn()
+        if verdict == "cancel":
+            raise Cancelled
+        self.stopped = verdict == "stop"
+        return not self.stopped
+
+    def _poll(self) -> None:
+        if self.control.verdict == "cancel":
+            raise Cancelled
+        if self.control.verdict == "stop":
+            raise Stopped

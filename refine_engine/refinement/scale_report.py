@@ -1,0 +1,91 @@
+"""The answer about scale, with how far it can be trusted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from refine_engine.state import CueEstimate, OptimizationState, ScaleReport
+
+if TYPE_CHECKING:
+    from refine_engine.config import RefinementConfig
+    from refine_engine.refinement.initialisation.scale import InitialScale
+    from refine_engine.scene import Scene
+
+
+def scale_report(
+    scene: Scene,
+    config: RefinementConfig,
+    initial: InitialScale,
+    state: OptimizationState,
+    sigma: float | None,
+    *,
+    optimised: bool,
+) -> ScaleReport:
+    """Put together what is known about alpha.
+
+    Parameters
+    ----------
+    scene, config
+        The input and its settings.
+    initial
+        What ``init`` found, with each cue's separate answer.
+    state
+        The present state.
+    sigma
+        Undamped posterior standard deviation of alpha; None before ``scale`` ran.
+    optimised
+        Whether a sub-stage that frees alpha has run.
+    """
+    bound = config.alpha_change_threshold
+    at_bound = bool(
+        optimised and config.optimize_delta_alpha and abs(state.scale_delta) >= bound * (1 - 1e-3)
+    )
+    metric_depth = scene.depth is not None and (
+        not scene.depth.shares_camera_unit or config.depth_scale == "metric"
+    )
+    answers = {c.name for c in initial.cues if c.alpha is not None}
+    # Typed-in heights or depth that shares the unit fix alpha through the bodies' size; a camera
+    # that moves fixes it through standing feet. With neither, alpha is a guess.
+    from_bodies = bool({"depth", "body size", "contact"} & answers)
+    observable = from_bodies or not initial.static_camera
+    return ScaleReport(
+        alpha=state.alpha,
+        alpha_0=state.alpha_0,
+        delta=state.scale_delta,
+        sigma=sigma if optimised else initial.sigma,
+        observable=observable,
+        at_bound=at_bound,
+        cues=_cues(initial.cues, initial.static_camera),
+        note=_note(initial, observable, from_bodies, at_bound, metric_depth, bound),
+    )
+
+
+def _cues(cues: tuple[CueEstimate, ...], static: bool) -> tuple[CueEstimate, ...]:
+    return tuple(
+        CueEstimate(c.name, None, None) if static and c.name == "motion" else c for c in cues
+    )
+
+
+def _note(
+    initial: InitialScale,
+    observable: bool,
+    from_bodies: bool,
+    at_bound: bool,
+    metric_depth: bool,
+    bound: float,
+) -> str:
+    parts = []
+    if initial.static_camera:
+        parts.append("not observable from motion: the camera is static")
+        if from_bodies:
+            parts.append("alpha rests on the bodies' measured size")
+        elif metric_depth:
+            parts.append("the depth is metric, so people's distances do not need alpha")
+    if not observable:
+        parts.append("nothing measured fixes alpha")
+    if at_bound:
+        parts.append(
+            f"delta stopped at its bound of {100 * bound:g} %: raise alpha_change_threshold or "
+            "set optimize_delta_alpha to false if the evidence should decide"
+        )
+    return "; ".join(parts)
