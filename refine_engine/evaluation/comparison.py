@@ -28,8 +28,11 @@ from refine_engine.importers import load_results
 from refine_engine.refinement.initialisation import initialise
 
 if TYPE_CHECKING:
+    from refine_engine.body import BodyModel
     from refine_engine.evaluation.motion_set import MotionSet
     from refine_engine.evaluation.trajectory_metrics import Chunking
+    from refine_engine.scene import Scene
+    from refine_engine.state import RefinementOutput
 
 SCHEMA_VERSION = 1
 
@@ -142,6 +145,30 @@ def evaluate_folder(
         after=None if after is None else _evaluation(after, truth, chunking),
         notes=tuple(notes),
     )
+
+
+def compare_run(
+    output: RefinementOutput, scene: Scene, body: BodyModel, truth: MotionSet | None = None
+) -> Comparison:
+    """Metrics of a run that has just ended, from memory: its initial and its final state.
+
+    Parameters
+    ----------
+    output
+        What ``Stage5Refiner.refine`` returned.
+    scene
+        What was refined.
+    body
+        Its body model.
+    truth
+        The truth, where there is one; see :func:`.sources.motion_from_ground_truth`.
+    """
+    motions = [
+        motion_from_state(state, scene.fps, body, scene.cameras, label=str(scene.root or "run"))
+        for state in (output.initial_state, output.state)
+    ]
+    before, after = (_evaluation(motion, truth, "gvhmr") for motion in motions)
+    return Comparison(scene.root or Path(), None, before, after)
 
 
 def _config_of(results: Path | None) -> RefinementConfig:

@@ -68,6 +68,24 @@ def evaluate_motion(
     return {metric.key: pooled.get(metric.key, float("nan")) for metric in METRICS}
 
 
+def metric_sums(
+    pred: MotionSet, gt: MotionSet, *, chunking: path.Chunking = "gvhmr"
+) -> dict[str, tuple[float, int]]:
+    """Sum and number of the samples behind each mean of :func:`evaluate_motion`.
+
+    For pooling over scenes as over frames: add sums and numbers, then divide. Errors of the scene
+    (scale, ground) are one sample each; precision, recall, F1 and stance height are no means and
+    are left out. Arguments as :func:`evaluate_motion`.
+    """
+    totals: dict[str, tuple[float, int]] = {}
+    for entry in _collect(pred, gt, chunking).values():
+        for key, values in entry.values.items():
+            total, count = totals.get(key, (0.0, 0))
+            totals[key] = (total + float(values.sum()), count + len(values))
+    totals.update({key: (value, 1) for key, value in _scene_errors(pred, gt).items()})
+    return totals
+
+
 def evaluate_people(
     pred: MotionSet, gt: MotionSet | None = None, *, chunking: path.Chunking = "gvhmr"
 ) -> dict[int, dict[str, float]]:

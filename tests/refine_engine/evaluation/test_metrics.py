@@ -8,7 +8,7 @@ import pytest
 
 from refine_engine.errors import InputError
 from refine_engine.evaluation.metric_list import METRIC_BY_KEY, METRICS
-from refine_engine.evaluation.metrics import evaluate_motion, evaluate_people
+from refine_engine.evaluation.metrics import evaluate_motion, evaluate_people, metric_sums
 from refine_engine.evaluation.motion_set import MotionSet, PersonMotion
 from refine_engine.geometry.planes import moved
 from refine_engine.geometry.rotations import matrix_from_axis_angle
@@ -126,6 +126,17 @@ def test_pooling_is_over_frames_not_over_people(truth: MotionSet) -> None:
     joints[:, 20] += [0.24, 0.0, 0.0]
     result = evaluate_motion(changed(gt, 7, joints_world=joints), gt)
     assert result["mpjpe_mm"] == pytest.approx(10.0 * 20 / 140)
+
+
+def test_sums_divide_to_the_means(truth: MotionSet) -> None:
+    joints = truth.people[2].joints_world * 1.1
+    pred = dataclasses.replace(changed(truth, 2, joints_world=joints), alpha=2.0)
+    means, sums = evaluate_motion(pred, truth), metric_sums(pred, truth)
+    assert sums["coverage_percent"] == (24000.0, 240)
+    assert sums["alpha_error_percent"][1] == 1
+    for key, (total, count) in sums.items():
+        assert means[key] == pytest.approx(total / count), key
+    assert len(sums) >= 18
 
 
 def test_people_are_joined_by_id_and_frames_by_number(truth: MotionSet) -> None:
