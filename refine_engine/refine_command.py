@@ -1,0 +1,187 @@
+"""``smpl-refiner refine FOLDER``: all enabled sub-stages, progress on stderr, files written."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from refine_engine.config import RefinementConfig
+    from refine_engine.refinement.control import RunControl
+    from refine_engine.run import FolderRun
+
+STOPPED = 130
+"""Exit code after Ctrl-C; what was reached is on disk."""
+
+
+def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command to the parser of ``smpl-refiner``."""
+    parser = subparsers.add_parser(
+        "refine",
+        help="refine a results folder",
+        description=(
+            "Refine everybody in a results folder through all enabled sub-stages and write "
+            "5_refinement/. Ctrl-C keeps what was reached; --resume goes on from there."
+        ),
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the results folder")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="where to write (default: FOLDER/5_refinement)"
+    )
+    parser.add_argument(
+        "--config", metavar="YAML", help="settings: a file, or the name of a preset"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="settings",
+        help="change one setting (may be repeated)",
+    )
+    parser.add_argument(
+        "--disable",
+        action="append",
+        default=[],
+        metavar="SUBSTAGE",
+        help="leave out root, smpl, motion, environmental, scale or final (may be repeated)",
+    )
+    parser.add_argument("--fps", type=float, metavar="F", help="frames a second of the video")
+    parser.add_argument("--body", metavar="FILE", help="SMPL model file (default: the embedded)")
+    parser.add_argument("--max-frames", type=int, metavar="N", help="only the first N frames")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint of an earlier run"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Refine and print; returns the exit code."""
+    # Slow to import, and not needed for --help.
+    from refine_engine.progress import Progress
+    from refine_engine.refinement.control import RunControl
+    from refine_engine.run import refine_folder
+
+    config = settings_of(args)
+    control = RunControl()
+    progress = Progress(sys.stderr)
+    with _stop_on_interrupt(control):
+        done = refine_folder(
+            args.folder,
+            output=args.output,
+            config=config,
+            fps=args.fps,
+            body_file=args.body,
+            resume=args.resume,
+            control=control,
+            watch=progress.show,
+        )
+    progress.close()
+    if args.json:
+        summary = {k: v for k, v in done.results.items() if k not in ("people", "loss_curves")}
+        sys.stdout.write(json.dumps({**summary, "output": str(done.folder)}, indent=2) + "\n")
+    else:
+        sys.stdout.write(_summary(done))
+    return STOPPED if done.output.status == "stopped" else 0
+
+
+def settings_of(args: argparse.Namespace) -> RefinementConfig:
+    """The settings: file or preset, then ``--set``, then ``--disable`` and ``--max-frames``."""
+    from refine_engine.config import ENABLE_KEYS, RefinementConfig
+    from refine_engine.errors import ConfigError
+
+    config = RefinementConfig()
+    if args.config is not None:
+        config = RefinementConfig.from_yaml(_config_file(args.config))
+    config = config.with_settings(args.settings)
+    changes: dict[str, Any] = {}
+    for name in args.disable:
+        if name not in ENABLE_KEYS:
+            raise ConfigError(
+                f"--disable {name}", "is not a sub-stage", f"use one of {', '.join(ENABLE_KEYS)}"
+            )
+        changes[ENABLE_KEYS[name]] = False
+    if args.max_frames is not None:
+        changes["max_frames"] = args.max_frames
+    return config.replace(**changes)
+
+
+def _config_file(given: str) -> Path:
+    """A path, or the file of a shipped preset."""
+    from refine_engine.errors import ConfigError
+    from refine_engine.resources import config_path
+
+    path = Path(given)
+    if path.suffix or path.exists():
+        return path
+    presets = sorted(p.stem for p in config_path("presets").glob("*.yaml"))
+    if given not in presets:
+        raise ConfigError(
+            f"--config {given}",
+            "is neither a file nor a preset",
+            f"presets are {', '.join(presets)}",
+        )
+    return config_path("presets") / f"{given}.yaml"
+
+
+@contextmanager
+def _stop_on_interrupt(control: RunControl) -> Iterator[None]:
+    """Ctrl-C asks the engine to stop and keep; a second one interrupts for real."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        control.stop()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _summary(done: FolderRun) -> str:
+    from refine_engine.evaluation.metric_list import METRICS
+    from refine_engine.evaluation.table import aligned, change, number
+
+    out = done.output
+    lines = []
+    comparison = done.results["before_after"]
+    rows = [["", "unit", "", "before", "after", "change"]]
+    for metric in METRICS:
+        values = [comparison[when][metric.key] for when in ("before", "after")]
+        if all(value is None for value in values):
+            continue
+        before, after = (float("nan") if v is None else float(v) for v in values)
+        rows.append(
+            [
+                metric.label,
+                metric.unit,
+                metric.arrow,
+                number(before, metric.decimals),
+                number(after, metric.decimals),
+                change(before, after),
+            ]
+        )
+    lines.append(aligned(rows, left=3))
+    if not comparison["ground_truth"]:
+        lines.append("No ground truth: only metrics that need none.")
+    scale = out.scale
+    sigma = "" if scale.sigma is None else f" +- {scale.sigma:.4f}"
+    lines.append(f"alpha {scale.alpha:.4f}{sigma} ({100 * scale.delta:+.2f} % of alpha_0)")
+    lines += [f"note: {warning}" for warning in out.warnings]
+    lines.append(f"{out.status}: results in {done.folder}")
+    return "\n".join(lines) + "\n"
