@@ -101,4 +101,7 @@ def run_sample(program: Program, sample: Path, *, display: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_sample(Program(), SAMPLE, display=has_display(os.environ, sys.platform)))
+    try:
+        sys.exit(run_sample(Program(), SAMPLE, display=has_display(os.environ, sys.platform)))
+    except KeyboardInterrupt:  # the step that was running has said what it kept
+        sys.exit(130)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
-from pathlib import Path
 
 # Before anything imports numpy or torch: their arrays are small here, and more threads cost more
 # than they bring.
@@ -12,7 +13,8 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 # Settings, recent files and remembered windows of whoever runs the tests are neither read nor
-# written. The directory object lives as long as the session and is removed at its end.
-_HOME_OF_TESTS = tempfile.TemporaryDirectory(prefix="smpl-refiner-tests-")
+# written.
+_HOME_OF_TESTS = tempfile.mkdtemp(prefix="smpl-refiner-tests-")
+atexit.register(shutil.rmtree, _HOME_OF_TESTS, ignore_errors=True)
 for _variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
-    os.environ[_variable] = str(Path(_HOME_OF_TESTS.name) / _variable.lower())
+    os.environ[_variable] = os.path.join(_HOME_OF_TESTS, _variable.lower())
