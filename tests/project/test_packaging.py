@@ -69,6 +69,14 @@ def test_wheel_holds_every_module_and_data_file(wheel: Path) -> None:
     assert {f"refine_engine/_data/{name}" for name in shipped_files()} <= names
 
 
+def test_every_folder_of_modules_is_a_package() -> None:
+    """Without ``__init__.py`` a folder still imports, but types and contracts pass it over."""
+    folders = {
+        path.parent for name in ("app", "refine_engine") for path in (ROOT / name).rglob("*.py")
+    }
+    assert not [str(folder) for folder in folders if not (folder / "__init__.py").is_file()]
+
+
 def test_console_scripts(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     (name,) = (n for n in archive.namelist() if n.endswith("entry_points.txt"))
