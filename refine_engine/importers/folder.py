@@ -69,9 +69,12 @@ def find_results(folder: str | Path) -> ResultsFolder:
     found = _stages_below(root)
     if found.poses is None and found.world is None:
         parent = root.resolve().parent
-        if _is_stage(root) and (around := _stages_below(parent)) and _has_people(around):
-            return around
-        inside = [stages for child in _subfolders(root) if _has_people(stages := _stages_below(child))]
+        if _is_stage(root):
+            around = _stages_below(parent)
+            if _has_people(around):
+                return around
+        below = (_stages_below(child) for child in _subfolders(root))
+        inside = [stages for stages in below if _has_people(stages)]
         if len(inside) == 1:
             return inside[0]
         if len(inside) > 1:
@@ -85,7 +88,7 @@ def find_results(folder: str | Path) -> ResultsFolder:
         raise InputError(
             root,
             f"holds {have} but no people: there is no person_*/smpl_params_camera.npz",
-            "run Stage 3 (pose estimation); `--person_ids 001` with leading zeros selects nobody there",
+            "run Stage 3 (pose estimation), without leading zeros in its `--person_ids`",
         )
     raise InputError(
         root,

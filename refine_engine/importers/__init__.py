@@ -1,0 +1,81 @@
+"""Results folders of other programs, opened as scenes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refine_engine.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from refine_engine.body import BodyModel
+    from refine_engine.scene import Array, Scene
+
+__all__ = ["load_results"]
+
+_AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
+
+
+def load_results(
+    folder: str | Path,
+    *,
+    fps: float | None = None,
+    video: str | Path | None = None,
+    body: BodyModel | str | Path | None = None,
+    up: str | Sequence[float] | None = None,
+) -> Scene:
+    """Open a results folder for looking at it and refining it.
+
+    Arrays of images (depth, masks, video) stay on disk and are read frame by frame.  Everything
+    that was found wrong, repaired or missing is in the scene's ``report``.
+
+    Parameters
+    ----------
+    folder
+        A MultiTRAM results folder of any version, one of its stage folders, or a folder that
+        holds exactly one results folder.
+    fps
+        Frames a second; by default the video's, else 30 with a note in the report.
+    video
+        The video that the results were made from; by default it is looked for in the folder.
+    body
+        An SMPL model, its file, or "neutral", "male", "female"; by default as
+        :func:`refine_engine.body.load_body_model` finds it.
+    up
+        Direction against gravity in the reconstruction's world (the first camera's axes: x right,
+        y down, z forward), as "x", "y", "z" with an optional sign, or three numbers; by default
+        it is estimated from bodies, floor and cameras.
+
+    Raises
+    ------
+    InputError
+        When the folder cannot be used; the text names the file and what to do.
+    BodyModelError
+        When the body model cannot be read.
+    """
+    # Here, so that a command line that only wants its help text does not load all of it.
+    from refine_engine.body import BodyModel, load_body_model
+    from refine_engine.importers.folder import find_results
+    from refine_engine.importers.multitram import load_multitram
+
+    direction = None if up is None else _direction(up)
+    found = find_results(folder)
+    model = body if isinstance(body, BodyModel) else load_body_model(body)
+    return load_multitram(found, fps=fps, video=video, body=model, up=direction)
+
+
+def _direction(up: str | Sequence[float]) -> Array:
+    if isinstance(up, str):
+        name = up.strip().lower()
+        axis = _AXES.get(name.lstrip("+-"))
+        if axis is None or len(name) > 2:
+            raise InputError("up", f"is {up!r}", "use x, y or z with an optional sign, e.g. -y")
+        return np.array(axis) * (-1.0 if name.startswith("-") else 1.0)
+    vector = np.asarray(up, dtype=np.float64)
+    if vector.shape != (3,) or not np.isfinite(vector).all() or not np.linalg.norm(vector) > 0:
+        raise InputError("up", f"is {up!r}", "give three finite numbers, not all zero")
+    return np.asarray(vector / np.linalg.norm(vector))

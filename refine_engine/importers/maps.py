@@ -1,0 +1,96 @@
+"""Folders with one array file a frame, checked without reading the arrays."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from refine_engine.errors import InputError
+from refine_engine.importers.folder import numbered_files
+from refine_engine.safe_files import read_array, read_header
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class CheckedFiles:
+    """Array files of one kind; those that cannot be read are set apart."""
+
+    files: dict[int, Path]
+    """Video frame to file."""
+    shape: tuple[int, ...] | None
+    """Shape that most of them have, without axes of length 1; None without files."""
+    dtype: np.dtype[Any] | None
+    refused: tuple[InputError, ...] = ()
+
+
+def find_maps(folder: Path, pattern: re.Pattern[str]) -> CheckedFiles:
+    """Image-shaped array files of a folder whose names match; see :func:`check_maps`."""
+    return check_maps(numbered_files(folder, pattern))
+
+
+def check_maps(files: dict[int, Path]) -> CheckedFiles:
+    """Set apart files that are truncated, damaged, or of another shape than most.
+
+    Files of the commonest size share their header with the first of them; only the others are
+    opened, so that a thousand good files cost a thousand ``stat`` calls.
+    """
+    sizes = {frame: path.stat().st_size for frame, path in files.items()}
+    if not sizes:
+        return CheckedFiles({}, None, None)
+    good: dict[int, Path] = {}
+    refused: list[InputError] = []
+    shape: tuple[int, ...] | None = None
+    dtype: np.dtype[Any] | None = None
+    common: int | None = None
+    for size, _ in Counter(sizes.values()).most_common():
+        for frame in (f for f, s in sizes.items() if s == size):
+            path = files[frame]
+            if size == common:
+                good[frame] = path
+                continue
+            try:
+                # Mapping checks that the data are as long as the header says.
+                array = read_map(path)
+            except InputError as error:
+                refused.append(error)
+                continue
+            if shape is None:
+                shape, dtype, common = array.shape, array.dtype, size
+            if array.shape == shape:
+                good[frame] = path
+            else:
+                refused.append(
+                    InputError(path, f"has shape {array.shape}, the others {shape}", "remove it")
+                )
+    return CheckedFiles(dict(sorted(good.items())), shape, dtype, tuple(refused))
+
+
+def read_map(path: Path) -> NDArray[Any]:
+    """Memory-mapped (h, w) array of a file; axes of length 1 around it are dropped.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read or is no image of numbers.
+    """
+    header = read_header(path)
+    kept = tuple(n for n in header.shape if n != 1)
+    if len(kept) != 2 or header.dtype.kind not in "fiub":
+        raise InputError(path, f"holds {header.dtype} {header.shape}, not (h, w)", "remove it")
+    array = read_array(path, mmap=True)
+    return array.reshape(kept)
+
+
+def spread(frames: Iterable[int], count: int) -> list[int]:
+    """Up to ``count`` of the frames, evenly spread."""
+    known = sorted(frames)
+    picks = np.linspace(0, len(known) - 1, min(count, len(known))).round().astype(int)
+    return [known[k] for k in picks]

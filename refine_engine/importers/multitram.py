@@ -1,0 +1,377 @@
+"""Opens a MultiTRAM results folder: finds its stages, reads them lazily, repairs, reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refine_engine.body import BodyModel, joint_positions, rest_joints
+from refine_engine.errors import InputError
+from refine_engine.geometry.cameras import camera_centers, project
+from refine_engine.importers.cameras import DEPTH_FILE, RawCameras, read_cameras, static_cameras
+from refine_engine.importers.chunks import (
+    DepthRatio,
+    JoinedCameras,
+    find_chunks,
+    join_chunks,
+)
+from refine_engine.importers.depth import open_depth
+from refine_engine.importers.findings import FindingList
+from refine_engine.importers.focal import follow_focal_length
+from refine_engine.importers.folder import ResultsFolder, numbered_files, read_json
+from refine_engine.importers.gravity import Upward, estimate_up, rotation_to_y_up
+from refine_engine.importers.keypoints import (
+    KEYPOINT_FILE,
+    projected_keypoints,
+    read_keypoints,
+)
+from refine_engine.importers.maps import read_map
+from refine_engine.importers.masks import FolderMasks, open_masks
+from refine_engine.importers.people import cut_to_cameras, read_people
+from refine_engine.importers.stage4 import judge_world, read_world_people
+from refine_engine.importers.stance import BodyTrack
+from refine_engine.importers.tracks import (
+    Tracks,
+    boxes_at,
+    note_shifted_crops,
+    read_tracks,
+    vote_convention,
+)
+from refine_engine.importers.video_search import frame_rate, open_video
+from refine_engine.scene import Array, CameraTrack, IntArray, Keypoints, Person, Scene
+
+if TYPE_CHECKING:
+    from refine_engine.importers.rows import Rows
+
+_HEAD_AND_FEET = 0.12
+"""How far a body reaches beyond its joints, as a share of their extent."""
+_TRACKER_LIMIT = 1300
+
+
+def load_multitram(
+    folder: ResultsFolder,
+    *,
+    fps: float | None,
+    video: str | Path | None,
+    body: BodyModel,
+    up: Array | None,
+) -> Scene:
+    """Open the stages that were found; see :func:`refine_engine.importers.load_results`."""
+    findings = FindingList()
+    tracks = read_tracks(folder.tracks, findings)
+    stored, cameras = _cameras_and_people(folder, tracks, findings)
+    if folder.world is not None and folder.poses is not None:
+        judge_world(folder.world, stored.raw, cameras, lambda b: rest_joints(body, b)[0], findings)
+    people = cut_to_cameras(stored.people, cameras.num_frames, folder.root, findings)
+    _note_lengths(folder, cameras.num_frames, people, findings)
+    pelvis_depth = {i: float(rest_joints(body, r.betas)[0, 2]) for i, r in people.items()}
+    people, K_pose = follow_focal_length(people, cameras.K, pelvis_depth, findings)
+    bodies = {i: _joints(rows, body) for i, rows in people.items()}
+    masks = open_masks(folder.cameras, folder.tracks, findings)
+    joined = _joined(folder, cameras, bodies, masks, findings)
+    depth = open_depth(
+        folder.cameras,
+        cameras.num_frames,
+        joined.frame_scale,
+        masks is not None and masks.num_dynamic > 0,
+        findings,
+    )
+    R_world_recon = _upright(bodies, joined, cameras, up, findings)
+    track = _camera_track(cameras, joined, K_pose, R_world_recon)
+    tracks = _with_convention(tracks, people, bodies, track, findings)
+    finished = {
+        i: _person(folder, rows, bodies[i], stored.raw[i], track, tracks, findings)
+        for i, rows in people.items()
+    }
+    if all(p.keypoints is not None and p.keypoints.circular for p in finished.values()):
+        findings.missing(
+            "No 2-D keypoints: the projections of Stage 3's own joints stand in, so the picture "
+            "can hold bodies where they were but cannot correct them."
+        )
+    frames = open_video(folder, video, track.image_size, track.num_frames, findings)
+    rate, rate_source = frame_rate(fps, frames, findings)
+    return Scene(
+        people=finished,
+        cameras=track,
+        fps=rate,
+        fps_source=rate_source,
+        depth=depth,
+        masks=masks,
+        video=frames,
+        gender=body.gender,
+        R_world_recon=_read_only(R_world_recon),
+        up_known=up is not None,
+        report=findings.report(),
+        root=folder.root,
+    )
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """People as stored and as repaired."""
+
+    raw: Mapping[int, Rows]
+    people: Mapping[int, Rows]
+
+
+def _cameras_and_people(
+    folder: ResultsFolder, tracks: Tracks, findings: FindingList
+) -> tuple[_Stored, RawCameras]:
+    cameras = None if folder.cameras is None else read_cameras(folder.cameras, findings)
+    if folder.poses is not None:
+        raw, people = read_people(folder, tracks, findings)
+        if cameras is None:
+            cameras = _stand_in_cameras(folder, raw, tracks, findings)
+        return _Stored(raw, people), cameras
+    assert folder.world is not None
+    if cameras is None:
+        raise InputError(
+            folder.root,
+            "holds people in world space only (Stage 4) and no cameras to bring them back",
+            "add Stage 1 or Stage 3 of the same run",
+        )
+    people = read_world_people(folder.world, cameras, tracks, findings)
+    return _Stored(people, people), cameras
+
+
+def _stand_in_cameras(
+    folder: ResultsFolder, people: Mapping[int, Rows], tracks: Tracks, findings: FindingList
+) -> RawCameras:
+    last = max(int(rows.frames.max()) for rows in people.values())
+    size = (1080, 1920)
+    corners = [box[:2] + box[2:] for boxes in tracks.boxes.values() for box in boxes.values()]
+    if corners and np.max(corners) > max(size):
+        size = (2160, 3840)
+    findings.missing(
+        "No cameras (Stage 1): the camera is taken as static with a focal length of one image "
+        f"diagonal at {size[1]} x {size[0]} pixels; scale cannot be found from camera motion."
+    )
+    return static_cameras(last + 1, size)
+
+
+def _joints(rows: Rows, body: BodyModel) -> BodyTrack:
+    joints = joint_positions(body, rows.betas, rows.global_orient, rows.body_pose, rows.transl)
+    return BodyTrack(rows.frames, joints)
+
+
+def _joined(
+    folder: ResultsFolder,
+    cameras: RawCameras,
+    bodies: Mapping[int, BodyTrack],
+    masks: FolderMasks | None,
+    findings: FindingList,
+) -> JoinedCameras:
+    ratio = _depth_ratio(folder, masks)
+    begins = find_chunks(cameras.R, cameras.t, ratio) if cameras.estimated else []
+    joined = join_chunks(cameras.R, cameras.t, begins, bodies, ratio)
+    if joined.joins:
+        details = "; ".join(
+            f"frame {j.frame}: unit x {j.scale:.3f}"
+            + (f" from {j.scale_from}" if j.scale_from else " (nothing says, 1 taken)")
+            + (", pose from bodies" if j.pose_from == "bodies" else "")
+            for j in joined.joins
+        )
+        findings.repaired(
+            "B5",
+            len(joined.joins),
+            "The reconstruction was made in chunks, each with its own origin and unit; they were "
+            f"joined into one world ({details}). Nothing is smoothed across their borders.",
+        )
+    return joined
+
+
+def _depth_ratio(folder: ResultsFolder, masks: FolderMasks | None) -> DepthRatio | None:
+    if folder.cameras is None:
+        return None
+    files = numbered_files(folder.cameras / "depth_maps", DEPTH_FILE)
+    if not files:
+        return None
+
+    def sample(frame: int) -> Array | None:
+        try:
+            depth = read_map(files[frame])
+        except (InputError, KeyError):
+            return None
+        stride = max(1, min(depth.shape) // 64)
+        values = np.asarray(depth[::stride, ::stride], dtype=np.float64)
+        moving = None if masks is None else masks.dynamic(frame)
+        if moving is not None and moving.shape == depth.shape:
+            values = np.where(moving[::stride, ::stride], np.nan, values)
+        return np.where(values > 0, values, np.nan)
+
+    def ratio(frame: int) -> float | None:
+        before, behind = sample(frame - 1), sample(frame)
+        if before is None or behind is None or before.shape != behind.shape:
+            return None
+        both = np.isfinite(before) & np.isfinite(behind)
+        if both.mean() < 0.05:
+            return None
+        return float(np.median(before[both] / behind[both]))
+
+    return ratio
+
+
+def _upright(
+    bodies: Mapping[int, BodyTrack],
+    joined: JoinedCameras,
+    cameras: RawCameras,
+    up: Array | None,
+    findings: FindingList,
+) -> Array:
+    if up is not None:
+        return rotation_to_y_up(up)
+    found = estimate_up(bodies, joined.R, joined.t)
+    _note_gravity(found, len(bodies), findings)
+    return rotation_to_y_up(found.direction)
+
+
+def _note_gravity(found: Upward, num_people: int, findings: FindingList) -> None:
+    tilt = float(np.rad2deg(np.arccos(np.clip(-found.direction[1], -1.0, 1.0))))
+    down = "Y points down" if found.direction[1] < 0 else "Y points up"
+    if found.rows:
+        source = f"from {found.rows} upright rows of {found.people} of {num_people} people"
+        source += " and the floor under their feet" if found.floor else ""
+    else:
+        source = "from the cameras, since nobody stands upright"
+    findings.repaired(
+        "B19",
+        found.rows,
+        f"{down} in the reconstruction and nothing was aligned to gravity; up was estimated "
+        f"{source} ({tilt:.1f} degrees from the first camera's own up).",
+    )
+
+
+def _camera_track(
+    cameras: RawCameras, joined: JoinedCameras, K_pose: Array, R_world_recon: Array
+) -> CameraTrack:
+    R_recon_world = R_world_recon.T
+    # The engine's origin is the first camera's centre, whatever alpha turns out to be.
+    centre = camera_centers(joined.R[:1], joined.t[:1])[0]
+    confidence = cameras.confidence
+    return CameraTrack(
+        R_cam_world=_read_only(joined.R @ R_recon_world),
+        t_cam_world=_read_only(joined.t + joined.R @ centre),
+        intrinsics=_read_only(cameras.K),
+        image_size=cameras.image_size,
+        intrinsics_pose=_read_only(K_pose),
+        chunk=joined.chunk,
+        metric=False,
+        estimated=cameras.estimated,
+        confidence=None if confidence is None else _read_only(confidence),
+    )
+
+
+def _body_boxes(body: BodyTrack, track: CameraTrack) -> Array:
+    """Boxes (n, 4) around projected bodies; width 0 where one is not wholly before the camera."""
+    pixels, in_front = project(body.joints_cam, track.pose_intrinsics(body.frames))
+    low, high = pixels.min(1), pixels.max(1)
+    margin = _HEAD_AND_FEET * (high - low).max(-1, keepdims=True) / 2
+    height, width = track.image_size
+    low = np.clip(low - margin, 0, (width, height))
+    high = np.clip(high + margin, 0, (width, height))
+    boxes = np.concatenate([low, high - low], -1)
+    boxes[~in_front.all(-1)] = 0.0
+    return boxes
+
+
+def _with_convention(
+    tracks: Tracks,
+    people: Mapping[int, Rows],
+    bodies: Mapping[int, BodyTrack],
+    track: CameraTrack,
+    findings: FindingList,
+) -> Tracks:
+    raw = {i: boxes_at(tracks, i, rows.frames) for i, rows in people.items()}
+    known = {i: boxes for i, boxes in raw.items() if boxes is not None}
+    if not known:
+        return tracks
+    projected = {i: _body_boxes(bodies[i], track) for i in known}
+    stored = np.concatenate(list(known.values()))
+    fits = np.concatenate([projected[i] for i in known])
+    there = stored[:, 2] != 0
+    convention = vote_convention(stored[there], track.image_size, fits[there])
+    if convention != "xywh":
+        meaning = "corners" if convention == "xyxy" else "centre, width, height"
+        findings.repaired(
+            "B7",
+            int(there.sum()),
+            f"The boxes hold {meaning} instead of top-left, width, height; they were converted.",
+        )
+    tracks = replace(tracks, convention=convention)
+    for i in known:
+        boxes = boxes_at(tracks, i, people[i].frames)
+        assert boxes is not None
+        note_shifted_crops(i, boxes, projected[i], findings)
+    return tracks
+
+
+def _person(
+    folder: ResultsFolder,
+    rows: Rows,
+    body: BodyTrack,
+    raw: Rows,
+    track: CameraTrack,
+    tracks: Tracks,
+    findings: FindingList,
+) -> Person:
+    projected = projected_keypoints(
+        body.joints_cam, track.pose_intrinsics(rows.frames), rows.observed, track.image_size
+    )
+    keypoints: Keypoints | None = None
+    place = raw.place
+    if folder.poses is not None and place is not None:
+        keypoints = read_keypoints(
+            place / KEYPOINT_FILE, len(raw.frames), rows.source, projected, findings, rows.id
+        )
+    boxes = boxes_at(tracks, rows.id, rows.frames)
+    return Person(
+        id=rows.id,
+        frames=_read_only_int(rows.frames),
+        R_cam_root=_read_only(rows.global_orient),
+        body_pose=_read_only(rows.body_pose),
+        betas=_read_only(rows.betas),
+        transl_cam=_read_only(rows.transl),
+        observed=rows.observed,
+        bboxes=None if boxes is None else _read_only(boxes),
+        keypoints=keypoints or projected,
+    )
+
+
+def _note_lengths(
+    folder: ResultsFolder, num_frames: int, people: Mapping[int, Rows], findings: FindingList
+) -> None:
+    if folder.tracks is not None:
+        try:
+            stated = (read_json(folder.tracks / "metadata.json") or {}).get("num_frames")
+        except InputError as error:
+            findings.reported("unreadable", 1, str(error))
+            stated = None
+        if isinstance(stated, int) and stated != num_frames:
+            findings.reported(
+                "B22",
+                abs(stated - num_frames),
+                f"Stage 2 saw {stated} frames, Stage 1 {num_frames}; the common ones are used.",
+            )
+    last = max(int(rows.frames.max()) for rows in people.values())
+    if last == _TRACKER_LIMIT - 1 and num_frames > _TRACKER_LIMIT:
+        findings.reported(
+            "B10",
+            num_frames - _TRACKER_LIMIT,
+            f"The tracker stopped at its limit of {_TRACKER_LIMIT} frames; nobody is seen later.",
+        )
+
+
+def _read_only(array: Array) -> Array:
+    result = np.array(array, dtype=np.float64)
+    result.flags.writeable = False
+    return result
+
+
+def _read_only_int(array: IntArray) -> IntArray:
+    result = np.array(array, dtype=np.int64)
+    result.flags.writeable = False
+    return result
