@@ -163,6 +163,24 @@ class Stage5Refiner:
         weights
             Term name to its new lambda; others keep theirs.
         """
+        for snapshot in self.resolving(state, weights, sub_stage, control):
+            state = snapshot.state
+        return state
+
+    def resolving(
+        self,
+        state: OptimizationState,
+        weights: Mapping[str, float] | None = None,
+        sub_stage: SubStage = "final",
+        control: RunControl | None = None,
+    ) -> Iterator[Snapshot]:
+        """As :meth:`resolve`, yielding what it does; :attr:`output` follows where there is one.
+
+        Yields
+        ------
+        Snapshot
+            "begin", "iteration" ... and "end" of the sub-stage.
+        """
         if self._problem is None:
             raise OptimizationError("resolve", "has nothing to go on from", "run refine() first")
         self._lambdas.update(weights or {})
@@ -170,7 +188,19 @@ class Stage5Refiner:
         run.damping, run.guarded = _WARM_DAMPING, False
         for snapshot in run.run(state):
             state = snapshot.state
-        return state
+            yield snapshot
+        if self._output is not None and run.result is not None:
+            results = {r.sub_stage: r for r in self._output.sub_stages}
+            results[sub_stage] = run.result
+            assert self._scene is not None
+            assert self._body is not None
+            self._output = replace(
+                self._output,
+                state=state,
+                sub_stages=tuple(results[s] for s in SUBSTAGES if s in results),
+                scale=self._report(state, self._alpha_sigma),
+                per_person_likelihoods=likelihoods(self._scene, self._body, state),
+            )
 
     # ------------------------------------------------------------------ the run
 
