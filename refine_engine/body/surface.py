@@ -114,10 +114,10 @@ def mean_points(model: BodyModel, members: dict[str, tuple[str, ...]]) -> BodyPo
             offsets[row, part] = single.offsets[0]
             shapedirs[row, part] = single.offset_shapedirs[0]
             start = part.stop
-        if posedirs is not None and any(name in vertices for name in group_names(members, row)):
+        if posedirs is not None and any(name in vertices for name in _group_names(members, row)):
             if len(group) != 1:
                 # One corrective cannot serve two points; no layout asks for it.
-                raise KeyError(f"mean of skin points: {group_names(members, row)}")
+                raise KeyError(f"mean of skin points: {_group_names(members, row)}")
             assert group[0].posedirs is not None
             posedirs[row] = group[0].posedirs[0]
     if posedirs is not None and not posedirs.any():
@@ -233,7 +233,7 @@ def _single(model: BodyModel, vertices: dict[str, int], name: str) -> BodyPoints
     )
 
 
-def group_names(members: dict[str, tuple[str, ...]], row: int) -> tuple[str, ...]:
+def _group_names(members: dict[str, tuple[str, ...]], row: int) -> tuple[str, ...]:
     """Names of the points that row ``row`` is the mean of."""
     return tuple(members.values())[row]
 

@@ -168,18 +168,26 @@ class ChumpyRecord(ObjectRecord):
     __slots__ = ()
 
     def array(self, convert: Callable[[Any], Any]) -> Any:
-        """Return its values; ``chumpy.reordering.Select`` is evaluated, nothing else is."""
+        """Return its values, or None where it is an expression that holds none.
+
+        ``chumpy.reordering.Select`` is evaluated, no other expression is; official files keep a
+        few of them beside the arrays that matter.
+        """
         if "x" in self.state:
-            return np.asarray(convert(self.state["x"]))
-        if "a" in self.state and "idxs" in self.state:
-            source = np.asarray(convert(self.state["a"])).ravel()
-            index = _index(convert(self.state["idxs"]))
-            if len(index) and (index.min() < 0 or index.max() >= len(source)):
-                raise Malformed("chumpy selection out of range")
-            shape = self.state.get("preferred_shape")
-            picked = source[index]
-            return picked if shape is None else picked.reshape(_checked_shape(convert(shape)))
-        raise Malformed("chumpy expression that holds no values")
+            values = convert(self.state["x"])
+            return None if values is None else np.asarray(values)
+        if "a" not in self.state or "idxs" not in self.state:
+            return None
+        values = convert(self.state["a"])
+        if values is None:
+            return None
+        source = np.asarray(values).ravel()
+        index = _index(convert(self.state["idxs"]))
+        if len(index) and (index.min() < 0 or index.max() >= len(source)):
+            raise Malformed("chumpy selection out of range")
+        shape = self.state.get("preferred_shape")
+        picked = source[index]
+        return picked if shape is None else picked.reshape(_checked_shape(convert(shape)))
 
 
 def array_from_bytes(

@@ -77,6 +77,8 @@ def official_pkl(tmp_path_factory, arrays):
     shapedirs = ch()
     shapedirs.x = arrays["shapedirs"]
     shapedirs._dirty_vars = set()
+    expression = ch()
+    expression.a, expression.b = shapedirs, ch()
     # A selection of a longer list of values, as chumpy keeps `array[:n]`.
     v_template = select()
     v_template.a = ch()
@@ -88,6 +90,8 @@ def official_pkl(tmp_path_factory, arrays):
         "shapedirs": shapedirs,
         "v_template": v_template,
         "J_regressor": scipy.sparse.csc_matrix(arrays["J_regressor"]),
+        # An expression without stored values, which nobody needs.
+        "v_posed": expression,
         "bs_style": "lbs",
         "bs_type": "lrotmin",
     }
@@ -280,6 +284,16 @@ def test_files_of_another_kind(tmp_path, suffix, content, words):
     path = tmp_path / f"SMPL_NEUTRAL{suffix}"
     path.write_bytes(content)
     with pytest.raises(BodyModelError, match=words):
+        load_body_model(path)
+
+
+def test_needed_array_that_is_an_expression_is_named(tmp_path, arrays):
+    path = tmp_path / "SMPL_NEUTRAL.pkl"
+    content = pickle.dumps({**arrays, "weights": "here"}, protocol=2)
+    marker = pickle.dumps("here", protocol=2)[2:].split(b"q")[0]
+    assert content.count(marker) == 1
+    path.write_bytes(content.replace(marker, b"cchumpy.ch\nadd\n)\x81}b"))
+    with pytest.raises(BodyModelError, match="'weights' holds no numbers"):
         load_body_model(path)
 
 
