@@ -15,7 +15,10 @@ from collections.abc import Sequence
 
 from refine_engine.errors import Cancelled, InputError, RefinementError
 
-COMMAND_MODULES: tuple[str, ...] = ("refine_engine.evaluation.evaluate_command",)
+COMMAND_MODULES: tuple[str, ...] = (
+    "refine_engine.evaluation.synthetic.command",
+    "refine_engine.evaluation.evaluate_command",
+)
 """Modules with ``add_command``, in the order in which ``--help`` lists them."""
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
