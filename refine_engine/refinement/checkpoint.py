@@ -144,9 +144,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             for i in stored["person_ids"].tolist():
                 values = {name: stored[f"person_{i}_{name}"] for name in _PERSON_ARRAYS}
                 sigma = f"person_{i}_joint_sigma"
-                people[int(i)] = PersonState(
-                    **values, joint_sigma=stored[sigma] if sigma in stored else None
-                )
+                people[int(i)] = PersonState(**values, joint_sigma=stored.get(sigma))
             state = OptimizationState(
                 people=people,
                 ground_plane=stored["ground_plane"],

@@ -50,7 +50,10 @@ def _likelihood(scene: Scene, body: BodyModel, alpha: float, i: int, p: PersonSt
         rows, frames = rows[inside], frames[inside]
         chosen = type(motion)(motion.rotations[rows], motion.positions[rows])
         points = place_points(
-            layout_points(body, LAYOUTS[keypoints.layout]), chosen, p.betas, p.body_pose[rows]
+            layout_points(body, LAYOUTS[keypoints.pixels.shape[1]]),
+            chosen,
+            p.betas,
+            p.body_pose[rows],
         )
         c = scene.cameras
         seen = to_camera(points, c.R_cam_world[frames], alpha * c.t_cam_world[frames])

@@ -67,9 +67,10 @@ def standing_feet_alpha(
         for run in _runs(person, cameras):
             if len(run) <= lag:
                 continue
-            steady = smoothed(q[run], fps)
+            # Both sides alike, so that the filter itself biases nothing.
+            steady, camera = smoothed(q[run], fps), smoothed(u[run], fps)
             dq.append((steady[lag:] - steady[:-lag]).reshape(-1, 3))
-            du.append(np.repeat(u[run][lag:] - u[run][:-lag], 4, axis=0))
+            du.append(np.repeat(camera[lag:] - camera[:-lag], 4, axis=0))
     if not dq:
         return None
     moved, unit = np.concatenate(dq), np.concatenate(du)
