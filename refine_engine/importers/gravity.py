@@ -149,6 +149,6 @@ def _tilted_to_floor(up: Array, points: Array, owner: IntArray, lean: float) -> 
         residual = heights + A @ solution
         weight = repeat / (1.0 + (residual / _FLOOR_M) ** 2) / _FLOOR_M**2
         normal = A.T @ (weight[:, None] * A) + prior
-        solution = np.linalg.solve(normal, -(A.T @ (weight * heights)))
+        solution = np.asarray(np.linalg.solve(normal, -(A.T @ (weight * heights))))
     tilted = up + basis.T @ solution[:2]
     return np.asarray(tilted / np.linalg.norm(tilted))
