@@ -87,7 +87,15 @@ def draw_skeletons(image: NDArray[np.uint8], skeletons: Skeletons, title: str) -
             if parent >= 0 and np.isfinite(pixels[[joint, parent]]).all():
                 ends = [(float(x), float(y)) for x, y in pixels[[parent, joint]]]
                 draw.line(ends, fill=COLOURS[order % len(COLOURS)], width=width)
-    draw.text((10, 8), title, fill=(255, 255, 255), stroke_width=2, stroke_fill=(0, 0, 0))
+    size = max(10.0, image.shape[0] / 30)
+    draw.text(
+        (size / 2, size / 3),
+        title,
+        fill=(255, 255, 255),
+        font_size=size,
+        stroke_width=2,
+        stroke_fill=(0, 0, 0),
+    )
     return picture
 
 

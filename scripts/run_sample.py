@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -47,7 +48,9 @@ class Program:
 
     def run(self, module: str, arguments: Sequence[str]) -> int:
         """Run ``python -m module``, show how it would be typed, and return its exit code."""
-        name = {"app": "smpl-refiner-gui", "refine_engine": "smpl-refiner"}.get(module, module)
+        name = {"app": "smpl-refiner-gui", "refine_engine": "smpl-refiner"}.get(
+            module, f"python -m {module}"
+        )
         print(f"\n$ {name} {' '.join(arguments)}", flush=True)
         command = [sys.executable, "-m", module, *arguments]
         return subprocess.run(command, cwd=self.root, check=False).returncode
@@ -73,6 +76,8 @@ def run_sample(program: Program, sample: Path, *, display: bool) -> int:
         0, or the exit code of the first step that failed; nothing runs after it.
     """
     if not is_fresh(sample, program.root / "refine_engine"):
+        # Ours alone, below build/: what an older version or an interrupted run left is of no use.
+        shutil.rmtree(sample, ignore_errors=True)
         code = program.run("refine_engine", ["sample", str(sample), *SAMPLE_OPTIONS])
         if code != 0:
             return code

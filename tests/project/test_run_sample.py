@@ -104,6 +104,15 @@ def test_the_sample_is_made_again_only_when_the_program_is_younger(project: Path
     assert third.commands == ["sample", "app"]
 
 
+def test_what_an_interrupted_run_left_is_removed(project: Path) -> None:
+    sample = project / "sample"
+    (sample / "5_refinement").mkdir(parents=True)
+    program = Recorder(project)
+    assert run_sample.run_sample(program, sample, display=True) == 0
+    assert program.commands == ["sample", "app"]
+    assert [path.name for path in sample.iterdir()] == ["ground_truth.npz"]
+
+
 @pytest.mark.parametrize(
     ("environment", "platform", "expected"),
     [
