@@ -106,7 +106,7 @@ def evaluate_folder(
         Something cannot be read or compared.
     """
     folder = Path(folder)
-    scene = load_results(folder, fps=fps)
+    scene = load_results(folder, fps=fps, body=body_file)
     body = load_body_model(scene.gender, search=(body_file,))
     if ground_truth is None and (folder / TRUTH_FILE).is_file():
         ground_truth = folder / TRUTH_FILE
