@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from refine_engine.refinement.guard import compare
+
+
+def test_better_evidence_is_accepted() -> None:
+    verdict = compare({"keypoints": 12.0, "depth": 0.05}, {"keypoints": 9.0, "depth": 0.04})
+    assert not verdict.worse
+    assert verdict.change < 0
+    assert "12.0 -> 9.0 px" in verdict.message
+
+
+def test_worse_evidence_is_rolled_back() -> None:
+    assert compare({"keypoints": 9.0}, {"keypoints": 14.0}).worse
+
+
+def test_a_gain_does_not_buy_a_large_loss() -> None:
+    before = {"keypoints": 9.0, "slide": 0.012}
+    assert compare(before, {"keypoints": 14.0, "slide": 0.010}).worse
+
+
+def test_a_little_keypoint_error_for_much_less_sliding_is_accepted() -> None:
+    before = {"keypoints": 9.0, "slide": 0.012}
+    assert not compare(before, {"keypoints": 9.4, "slide": 0.004}).worse
+
+
+def test_noise_near_the_floor_decides_nothing() -> None:
+    assert not compare({"slide": 0.0002}, {"slide": 0.0002 + 4e-5}).worse
+
+
+def test_without_evidence_nothing_is_judged() -> None:
+    verdict = compare({}, {"keypoints": 3.0})
+    assert not verdict.worse
+    assert verdict.message == ""
+    assert not compare({"depth": float("nan")}, {"depth": 1.0}).worse
