@@ -7,13 +7,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation, RotationSpline
 
 from refine_engine.body import BodyModel, rest_joints
 from refine_engine.errors import InputError
 from refine_engine.evaluation.synthetic.foot_lock import lock_feet
 from refine_engine.evaluation.synthetic.motion import BodyMotion
-from refine_engine.geometry.rotations import exp_so3, matrix_from_axis_angle
+from refine_engine.geometry.rotations import (
+    exp_so3,
+    matrix_from_axis_angle,
+    nearest_rotation,
+)
 from refine_engine.safe_files import open_npz
 
 Array = NDArray[np.float64]
@@ -131,7 +136,19 @@ def read_clip(path: Path, model: BodyModel, fps: float) -> tuple[Array, Array]:
         turn = exp_so3(np.array([-0.5 * np.pi, 0.0, 0.0]))
         local[:, 0] = turn @ local[:, 0]
         pelvis = pelvis @ turn.T
+    local, pelvis = _without_noise(local, pelvis, rate)
     return _resampled(local, pelvis, rate, fps)
+
+
+NOISE_S = 0.025
+"""Standard deviation in seconds of the filter that takes marker noise out of a recording."""
+
+
+def _without_noise(local: Array, pelvis: Array, rate: float) -> tuple[Array, Array]:
+    """Recordings tremble; at this width the filter leaves steps and gestures as they are."""
+    sigma = NOISE_S * rate
+    mean = gaussian_filter1d(local, sigma, axis=0, mode="nearest")
+    return nearest_rotation(mean), gaussian_filter1d(pelvis, sigma, axis=0, mode="nearest")
 
 
 def _resampled(local: Array, pelvis: Array, rate: float, fps: float) -> tuple[Array, Array]:

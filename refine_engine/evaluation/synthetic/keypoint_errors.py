@@ -26,7 +26,7 @@ MISCALIBRATED = 0.10
 def detect_keypoints(
     pixels: Array,
     in_image: BoolArray,
-    hidden: Array,
+    hidden: NDArray[np.int64],
     box_heights: Array,
     fps: float,
     level: ErrorLevel,
@@ -41,7 +41,7 @@ def detect_keypoints(
     in_image
         (n, 17) inside the image and in front of the camera.
     hidden
-        (n, 17): 0 seen, 1 behind the person's own body, 2 behind something else.
+        (n, 17): see :class:`.appearance.Appearance`.
     box_heights
         (n,) pixels.
     fps, level, rng
@@ -50,7 +50,7 @@ def detect_keypoints(
     count = len(pixels)
     scale = (box_heights / REFERENCE_BOX_PX)[:, None]
     sigma = level.keypoint_sigma * scale * _JOINT_SHARE
-    sigma = sigma * np.choose(hidden.astype(int), [1.0, 1.6, 3.0])
+    sigma = sigma * np.choose(hidden, [1.0, 1.6, 3.0])
     # Half of the variance persists for some frames: detectors err systematically.
     unit = np.sqrt(0.5) * (
         smooth_noise(rng, count, (17, 2), 0.12 * fps) + rng.standard_normal((count, 17, 2))
@@ -74,7 +74,7 @@ def detect_keypoints(
     missed = np.linalg.norm(sigma[..., None] * unit, axis=-1)
     relative = missed / (level.keypoint_sigma * scale + 1e-9)
     confidence = 0.98 - 0.09 * relative + 0.05 * rng.standard_normal((count, 17))
-    confidence -= np.choose(hidden.astype(int), [0.0, 0.12, 0.35])
+    confidence -= np.choose(hidden, [0.0, 0.12, 0.35])
     confidence = np.where(jumps, rng.uniform(0.15, 0.75, size=(count, 17)), confidence)
     careless = rng.uniform(size=(count, 17)) < MISCALIBRATED
     confidence = np.where(careless, rng.uniform(0.25, 0.98, size=(count, 17)), confidence)

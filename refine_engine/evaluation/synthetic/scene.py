@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from refine_engine.body import (
-    COCO_17,
-    JointMotion,
-    joint_kinematics,
-    layout_points,
-    place_points,
-    rest_joints,
-    shaped_body,
-)
+from refine_engine.body import JointMotion, joint_kinematics, rest_joints
+from refine_engine.evaluation.synthetic.appearance import Appearance, exact_view, observe
 from refine_engine.evaluation.synthetic.camera_errors import EstimatedCameras, estimate_cameras
 from refine_engine.evaluation.synthetic.depth_errors import DepthErrors, blacked_out, people_mask
 from refine_engine.evaluation.synthetic.keypoint_errors import detect_keypoints
 from refine_engine.evaluation.synthetic.levels import ERROR_LEVELS, ErrorLevel
 from refine_engine.evaluation.synthetic.options import SampleOptions
-from refine_engine.evaluation.synthetic.pose_errors import (
-    CameraMotion,
-    estimate_motion,
-    true_camera_motion,
-)
+from refine_engine.evaluation.synthetic.pose_errors import CameraMotion, estimate_motion
 from refine_engine.evaluation.synthetic.surroundings import PERSON
 from refine_engine.evaluation.synthetic.tracks import Track, make_track
 from refine_engine.evaluation.synthetic.truth import SceneTruth, TruePerson, make_truth
 from refine_engine.evaluation.synthetic.views import SceneViews
-from refine_engine.geometry.cameras import project
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-_THICK_M = 0.25
-"""A joint this far behind the skin in front of it is hidden by another part of the body."""
-_BEHIND_M = 0.05
 _GHOST_NOISE = 0.01
 
 
@@ -73,13 +58,13 @@ class SyntheticScene:
 
     @property
     def scale_error(self) -> float:
-        """alpha taken as metric, before refinement, over the true alpha."""
+        """Alpha taken as metric, before refinement, over the true alpha."""
         return self.cameras.scale_error
 
     def depth(self, frame: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Estimated depth in reconstruction units and confidence (>= 1), (h, w) each."""
         size = self.options.depth_size
-        seen, label = _seen(self.views, frame, size)
+        seen, label = exact_view(self.views, frame, size)
         if self.options.blackout:
             behind = self.views.raster(frame, size, people=False).depth
             hidden = people_mask(label)
@@ -93,13 +78,13 @@ class SyntheticScene:
 
     def person_mask(self, person_id: int, frame: int) -> BoolArray:
         """(h, w) where the person is seen, at the depth maps' size, grown by a pixel."""
-        _, label = _seen(self.views, frame, self.options.depth_size)
+        _, label = exact_view(self.views, frame, self.options.depth_size)
         alone = np.where(label == self.views.labels[person_id], PERSON, 0).astype(np.int16)
         return people_mask(alone)
 
     def dynamic_mask(self, frame: int) -> BoolArray:
         """(h, w) everyone, at the depth maps' size."""
-        return people_mask(_seen(self.views, frame, self.options.depth_size)[1])
+        return people_mask(exact_view(self.views, frame, self.options.depth_size)[1])
 
     @cached_property
     def poses_recon(self) -> Array:
@@ -129,23 +114,12 @@ def make_scene(options: SampleOptions) -> SyntheticScene:
     errors = DepthErrors(
         cameras.chunk, options.depth_size, options.fps, level, stream(2), options.seed
     )
+    views_of = observe(views, options.depth_size)
     people = {}
     for pid, person in truth.people.items():
-        estimate = _estimated_person(views, person, options, level, stream(100 + pid))
-        if len(estimate.frames):
-            people[pid] = estimate
+        rng = stream(100 + pid)
+        people[pid] = _estimated_person(truth, person, views_of[pid], options, level, rng)
     return SyntheticScene(options, truth, cameras, people, views, errors)
-
-
-@lru_cache(maxsize=4)
-def _seen(
-    views: SceneViews, frame: int, size: tuple[int, int]
-) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
-    """Exact depth and labels; consecutive questions about one frame draw it once."""
-    raster = views.raster(frame, size)
-    raster.depth.flags.writeable = False
-    raster.label.flags.writeable = False
-    return raster.depth, raster.label
 
 
 def _without_errors(level: ErrorLevel) -> ErrorLevel:
@@ -158,39 +132,33 @@ def _without_errors(level: ErrorLevel) -> ErrorLevel:
 
 
 def _estimated_person(
-    views: SceneViews,
+    truth: SceneTruth,
     person: TruePerson,
+    seen: Appearance,
     options: SampleOptions,
     level: ErrorLevel,
     rng: np.random.Generator,
 ) -> EstimatedPerson:
-    truth = views.truth
     poses, tracker, detector = rng.spawn(3)
-    exact = true_camera_motion(truth, person)
-    joints = joint_kinematics(
-        rest_joints(truth.model, exact.betas), exact.R_cam_root, exact.body_pose, exact.transl_cam
-    )
-    points = place_points(layout_points(truth.model, COCO_17), joints, exact.betas, exact.body_pose)
-    K = truth.intrinsics
-    pixels, in_front = project(points, K)
-    height, width = truth.image_size
-    in_image = in_front & (pixels >= 0).all(-1) & (pixels < [width, height]).all(-1)
-    boxes, visible, hidden = _appearance(views, person, exact, points, pixels, in_image, options)
-    track = make_track(visible, boxes, level, tracker)
+    track = make_track(seen.visible, seen.boxes, level, tracker)
     estimate = estimate_motion(truth, person, level, poses)
     found = detect_keypoints(
-        pixels, in_image, hidden, np.maximum(boxes[:, 3], 20.0), truth.fps, level, detector
+        seen.pixels,
+        seen.in_image,
+        seen.hidden,
+        np.maximum(seen.boxes[:, 3], 20.0),
+        truth.fps,
+        level,
+        detector,
     )
-    keypoints = found[track.rows]
-    # A ghost's box is where the person was: its keypoints are the old ones.
-    keypoints[track.ghost] = found[track.source[track.ghost]]
     return EstimatedPerson(
         id=person.id,
         frames=person.frames[track.rows],
         motion=_ghostly(estimate, track, poses, 0.0 if options.clean else _GHOST_NOISE),
         boxes=track.boxes,
         ghost=track.ghost,
-        keypoints=keypoints,
+        # A ghost's box is where the person was: its keypoints are the old ones.
+        keypoints=found[track.source],
     )
 
 
@@ -206,58 +174,6 @@ def _ghostly(
         motion.betas,
         motion.transl_cam[rows] + wobble,
     )
-
-
-def _appearance(
-    views: SceneViews,
-    person: TruePerson,
-    exact: CameraMotion,
-    points: Array,
-    pixels: Array,
-    in_image: BoolArray,
-    options: SampleOptions,
-) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Boxes (n, 4), visible shares (n,), and what hides each keypoint (n, 17), by the z-buffer."""
-    truth = views.truth
-    size = options.depth_size
-    height, width = truth.image_size
-    to_map = np.array([size[1] / width, size[0] / height])
-    body = shaped_body(truth.model, exact.betas)
-    count = len(person.frames)
-    boxes, visible = np.zeros((count, 4)), np.zeros(count)
-    hidden = np.zeros(pixels.shape[:2], dtype=np.int64)
-    for row, frame in enumerate(person.frames):
-        vertices = body.vertices(
-            exact.R_cam_root[row], exact.body_pose[row], exact.transl_cam[row]
-        ).astype(np.float64)
-        places, ahead = project(vertices[None, ::4], truth.intrinsics)
-        shown = places[0][ahead[0]]
-        if not len(shown):
-            continue
-        low = np.clip(shown.min(0), 0, [width, height])
-        high = np.clip(shown.max(0), 0, [width, height])
-        boxes[row] = [*low, *(high - low)]
-        depth, label = _seen(views, int(frame), size)
-        visible[row] = _visible_share(label, views.labels[person.id], shown, to_map)
-        here = np.flatnonzero(in_image[row])
-        column, line = (pixels[row, here] * to_map).astype(int).T
-        in_front_by = points[row, here, 2] - depth[line, column]
-        own = label[line, column] == views.labels[person.id]
-        state = np.where(own, in_front_by > _THICK_M, 2 * (in_front_by > _BEHIND_M))
-        hidden[row, here] = state
-    return boxes, visible, hidden
-
-
-def _visible_share(label: NDArray[np.int16], mine: int, shown: Array, to_map: Array) -> float:
-    """Share of the skin's points whose pixel (or a neighbour) shows this person.
-
-    Points on the far side share their pixels with the near side, so they need no care.
-    """
-    h, w = label.shape
-    place = np.floor(shown * to_map).astype(int)
-    inside = (place >= 0).all(-1) & (place < [w, h]).all(-1)
-    seen = label[place[inside, 1], place[inside, 0]] == mine
-    return float(seen.sum() / len(shown))
 
 
 def estimated_joints(scene: SyntheticScene, person_id: int) -> JointMotion:

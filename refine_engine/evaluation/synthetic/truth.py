@@ -30,7 +30,7 @@ from refine_engine.evaluation.synthetic.surroundings import (
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-ROOM_MARGIN_M = 2.0
+ROOM_MARGIN_M = 2.6
 APART_M = 0.75
 """People's pelvises stay this far apart."""
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal, cast
 
 import av
 
 from refine_engine.evaluation.synthetic.views import SceneViews
-
-CODECS = ("libx264", "mpeg4")
-"""The first one that this build of FFmpeg can encode is used."""
 
 
 def write_video(views: SceneViews, path: Path) -> None:
@@ -19,9 +17,10 @@ def write_video(views: SceneViews, path: Path) -> None:
     truth = views.truth
     height, width = truth.image_size
     temporary = path.with_name(f"{path.stem}.part{path.suffix}")
-    codec = next(name for name in CODECS if name in av.codecs_available)
+    codec = _codec()
     with av.open(str(temporary), "w") as container:
-        stream = container.add_stream(codec, rate=Fraction(truth.fps).limit_denominator(1001))
+        rate = Fraction(truth.fps).limit_denominator(1001)
+        stream = cast("av.VideoStream", container.add_stream(codec, rate=rate))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         if codec == "libx264":
             # One thread: the bits do not depend on the machine.
@@ -31,3 +30,8 @@ def write_video(views: SceneViews, path: Path) -> None:
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
     os.replace(temporary, path)
+
+
+def _codec() -> Literal["libx264", "mpeg4"]:
+    """H.264 where this build of FFmpeg can encode it."""
+    return "libx264" if "libx264" in av.codecs_available else "mpeg4"
