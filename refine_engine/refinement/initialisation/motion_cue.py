@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from refine_engine.refinement.initialisation.contacts import smoothed
-from refine_engine.refinement.initialisation.depth_cue import LogScale
+from refine_engine.refinement.initialisation.depth_cue import PERSON_SIGMA, LogScale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 LAG_S = 0.2
 """Seconds between the two looks at a foot: long enough for the camera to move, shorter than
 a step."""
-STANDING_M = 0.03
-"""Scale of the Geman-McClure weight: a foot that moves much further in the lag was not standing."""
+ACROSS_M = 0.02
+"""Noise of a foot's change across the viewing ray in the lag, metres: the network's pixels."""
+ALONG = 0.04
+"""The same along the ray, as a share of the distance: by far the noisier direction."""
+CUT = 3.0
+"""Geman-McClure scale in these units: a foot that moves much further was not standing."""
 LEAST_PATH_M = 0.25
 """Metres that a camera must travel within the clip to say anything."""
 
@@ -58,22 +62,11 @@ def standing_feet_alpha(
     LogScale or None
         None where the camera does not move enough.
     """
-    lag = max(2, round(LAG_S * fps))
-    dq, du = [], []
-    for person, feet in zip(people, feet_cam, strict=True):
-        R, t = cameras.R_cam_world[person.frames], cameras.t_cam_world[person.frames]
-        q = np.einsum("tji,tkj->tki", R, feet)
-        u = np.einsum("tji,tj->ti", R, t)
-        for run in _runs(person, cameras):
-            if len(run) <= lag:
-                continue
-            # Both sides alike, so that the filter itself biases nothing.
-            steady, camera = smoothed(q[run], fps), smoothed(u[run], fps)
-            dq.append((steady[lag:] - steady[:-lag]).reshape(-1, 3))
-            du.append(np.repeat(camera[lag:] - camera[:-lag], 4, axis=0))
-    if not dq:
+    moved, unit, across = _pairs(people, feet_cam, cameras, fps)
+    if len(moved) < 10:
         return None
-    moved, unit = np.concatenate(dq), np.concatenate(du)
+    # Whitened: along the ray a pair says little, across it much.
+    moved, unit = _whitened(moved, across), _whitened(unit, across)
     length2 = (unit**2).sum(-1)
     if length2.max() <= 0:
         return None
@@ -89,22 +82,56 @@ def standing_feet_alpha(
     alpha = float(grid[np.argmin([_cost(moved, unit, a) for a in grid])])
     for _ in range(20):
         r2 = ((moved - alpha * unit) ** 2).sum(-1)
-        w = (STANDING_M**2 / (STANDING_M**2 + r2)) ** 2
+        w = (CUT**2 / (CUT**2 + r2)) ** 2
         alpha = float((w * (moved * unit).sum(-1)).sum() / (w * length2).sum())
     r2 = ((moved - alpha * unit) ** 2).sum(-1)
-    w = (STANDING_M**2 / (STANDING_M**2 + r2)) ** 2
+    w = (CUT**2 / (CUT**2 + r2)) ** 2
     information = float((w * length2).sum())
-    if alpha <= 0 or alpha * np.sqrt(length2.max()) < 0.02:
+    if alpha <= 0 or alpha * np.sqrt(length2.max()) < 1.0:
         return None
     noise2 = float((w * r2).sum() / (3.0 * w.sum()))
-    # Neighbouring frames and the points of one foot repeat each other: 2 lag 4 rows count as one.
-    sigma = np.sqrt(noise2 * 8 * lag / information) / alpha
-    return LogScale(float(np.log(alpha)), float(np.hypot(sigma, 0.02)))
+    # Neighbouring frames and the points of one foot repeat each other: 3 lag rows count as one.
+    lag = max(2, round(LAG_S * fps))
+    sigma = np.sqrt(noise2 * 3 * lag / information) / alpha
+    # Distances, and so these changes, are off with the body's size, person by person.
+    return LogScale(float(np.log(alpha)), float(np.hypot(sigma, PERSON_SIGMA / len(people) ** 0.5)))
+
+
+def _pairs(
+    people: Sequence[Person], feet_cam: Sequence[Array], cameras: CameraTrack, fps: float
+) -> tuple[Array, Array, Array]:
+    """Changes ``dq`` and ``du`` (k, 3) over the lag and whitening matrices (k, 3, 3)."""
+    lag = max(2, round(LAG_S * fps))
+    dq, du, whitening = [], [], []
+    for person, feet in zip(people, feet_cam, strict=True):
+        R, t = cameras.R_cam_world[person.frames], cameras.t_cam_world[person.frames]
+        q = np.einsum("tji,tkj->tki", R, feet)
+        u = np.einsum("tji,tj->ti", R, t)
+        for run in _runs(person, cameras):
+            if len(run) <= lag:
+                continue
+            # Both sides alike, so that the filter itself biases nothing.
+            steady, camera = smoothed(q[run], fps), smoothed(u[run], fps)
+            middle = 0.5 * (steady[lag:] + steady[:-lag]).reshape(-1, 3)
+            dq.append((steady[lag:] - steady[:-lag]).reshape(-1, 3))
+            du.append(np.repeat(camera[lag:] - camera[:-lag], 4, axis=0))
+            distance = np.linalg.norm(middle, axis=-1, keepdims=True)
+            ray = middle / distance
+            weaker = ACROSS_M / (ALONG * distance) - 1.0
+            outer = ray[:, :, None] * ray[:, None, :]
+            whitening.append((np.eye(3) + weaker[..., None] * outer) / ACROSS_M)
+    if not dq:
+        return np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 3, 3))
+    return np.concatenate(dq), np.concatenate(du), np.concatenate(whitening)
+
+
+def _whitened(vectors: Array, matrices: Array) -> Array:
+    return np.asarray(np.einsum("kij,kj->ki", matrices, vectors))
 
 
 def _cost(moved: Array, unit: Array, alpha: float) -> float:
     r2 = ((moved - alpha * unit) ** 2).sum(-1)
-    return float((r2 / (STANDING_M**2 + r2)).sum())
+    return float((r2 / (CUT**2 + r2)).sum())
 
 
 def _runs(person: Person, cameras: CameraTrack) -> list[Array]:

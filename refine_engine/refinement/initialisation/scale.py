@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 POPULATION_SIGMA = 0.055
 """Standard deviation of adult body size relative to the mean: 1.70 m +- 9.3 cm both sexes."""
+DEPTH_SIGMA = 0.04
+"""Scale of a depth map against the cameras of the same reconstruction chunk."""
 STATURE_SIGMA = 0.01
 """Of a height that a user typed in."""
 
@@ -67,12 +69,7 @@ def initial_scale(scene: Scene, body: BodyModel, config: RefinementConfig) -> In
             "nothing measures the cameras' unit (no depth, and the camera does not move past a "
             "standing foot): it is taken as metres"
         )
-    cues = tuple(
-        CueEstimate(name, None, None)
-        if cue is None
-        else CueEstimate(name, float(np.exp(cue.value)), float(np.exp(cue.value) * cue.sigma))
-        for name, cue in measured.items()
-    )
+    cues = tuple(_estimate(name, cue) for name, cue in measured.items())
     return InitialScale(alpha, sigma, cues, static_camera(scene.cameras, alpha), note)
 
 
@@ -83,10 +80,32 @@ def shares_unit(scene: Scene, config: RefinementConfig) -> bool:
 
 
 def combined(cues: dict[str, LogScale]) -> tuple[float, float]:
-    """Inverse-variance mean of ``log alpha`` and its standard deviation."""
-    weight = np.array([1.0 / cue.sigma**2 for cue in cues.values()])
-    value = np.array([cue.value for cue in cues.values()])
-    return float((weight * value).sum() / weight.sum()), float(weight.sum() ** -0.5)
+    """Inverse-variance mean of ``log alpha`` and its standard deviation.
+
+    Everything that goes through the depth maps shares their own error against the cameras
+    (:data:`DEPTH_SIGMA`): those cues are averaged first, then that error is added once.
+    """
+    through_depth = [cue for name, cue in cues.items() if name != "motion"]
+    parts = [cues["motion"]] if "motion" in cues else []
+    if through_depth:
+        mean = _mean(through_depth)
+        parts.append(LogScale(mean.value, float(np.hypot(mean.sigma, DEPTH_SIGMA))))
+    found = _mean(parts)
+    return found.value, found.sigma
+
+
+def _mean(cues: list[LogScale]) -> LogScale:
+    weight = np.array([1.0 / cue.sigma**2 for cue in cues])
+    value = np.array([cue.value for cue in cues])
+    return LogScale(float((weight * value).sum() / weight.sum()), float(weight.sum() ** -0.5))
+
+
+def _estimate(name: str, cue: LogScale | None) -> CueEstimate:
+    """One cue's own answer, with every error that it has on its own."""
+    if cue is None:
+        return CueEstimate(name, None, None)
+    sigma = cue.sigma if name == "motion" else float(np.hypot(cue.sigma, DEPTH_SIGMA))
+    return CueEstimate(name, float(np.exp(cue.value)), float(np.exp(cue.value) * sigma))
 
 
 def _cues(scene: Scene, body: BodyModel, config: RefinementConfig) -> dict[str, LogScale | None]:
