@@ -63,22 +63,24 @@ def relative_change(
 
 
 def ratio_of_medians(numerator: Array, denominator: Array, seed: int = 0) -> Interval:
-    """Change of the median in per cent, ``100 (median a / median b - 1)``, unpaired bootstrap.
+    """Change of the median in per cent, ``100 (median a / median b - 1)``, drawn by scenes.
 
     Parameters
     ----------
     numerator, denominator
-        (n,) and (m,) values.
+        (n, k) and (n, m) values of n scenes; NaN where a scene has fewer.
     seed
         Of the draws.
     """
-    rng = np.random.default_rng(seed)
-    a = numerator[rng.integers(0, len(numerator), size=(DRAWS, len(numerator)))]
-    b = denominator[rng.integers(0, len(denominator), size=(DRAWS, len(denominator)))]
-    drawn = 100.0 * (np.median(a, axis=1) / np.median(b, axis=1) - 1.0)
+    picks = np.random.default_rng(seed).integers(0, len(numerator), size=(DRAWS, len(numerator)))
+
+    def medians(values: Array) -> Array:
+        return np.asarray(np.nanmedian(values[picks].reshape(DRAWS, -1), axis=1))
+
+    drawn = 100.0 * (medians(numerator) / medians(denominator) - 1.0)
     tail = 50.0 * (1.0 - CONFIDENCE)
     low, high = np.percentile(drawn, [tail, 100.0 - tail])
-    value = 100.0 * (np.median(numerator) / np.median(denominator) - 1.0)
+    value = 100.0 * (np.nanmedian(numerator) / np.nanmedian(denominator) - 1.0)
     return Interval(float(value), float(low), float(high))
 
 

@@ -158,19 +158,29 @@ class ContactCounts:
         )
 
     @property
+    def found(self) -> int:
+        """Contacts that were predicted."""
+        return self.hits + self.false_alarms
+
+    @property
+    def true(self) -> int:
+        """Contacts that there are."""
+        return self.hits + self.misses
+
+    @property
     def precision(self) -> float:
         """Share of predicted contacts that are true, in [0, 1]; NaN without predictions."""
-        return _ratio(self.hits, self.hits + self.false_alarms)
+        return _ratio(self.hits, self.found)
 
     @property
     def recall(self) -> float:
         """Share of true contacts that were predicted, in [0, 1]; NaN without true contacts."""
-        return _ratio(self.hits, self.hits + self.misses)
+        return _ratio(self.hits, self.true)
 
     @property
     def f1(self) -> float:
         """Harmonic mean of precision and recall; NaN where there is nothing to find or found."""
-        return _ratio(2 * self.hits, 2 * self.hits + self.false_alarms + self.misses)
+        return _ratio(2 * self.hits, self.found + self.true)
 
 
 def count_contacts(pred_contacts: Array, gt_contacts: Array) -> ContactCounts:

@@ -74,14 +74,21 @@ def metric_sums(
     """Sum and number of the samples behind each mean of :func:`evaluate_motion`.
 
     For pooling over scenes as over frames: add sums and numbers, then divide. Errors of the scene
-    (scale, ground) are one sample each; precision, recall, F1 and stance height are no means and
-    are left out. Arguments as :func:`evaluate_motion`.
+    (scale, ground) are one sample each. Precision, recall and F1 are ratios of counts, given as
+    such; stance height is neither and is left out. Arguments as :func:`evaluate_motion`.
     """
     totals: dict[str, tuple[float, int]] = {}
+    contacts = feet.ContactCounts(0, 0, 0)
     for entry in _collect(pred, gt, chunking).values():
         for key, values in entry.values.items():
             total, count = totals.get(key, (0.0, 0))
             totals[key] = (total + float(values.sum()), count + len(values))
+        contacts += entry.contacts or feet.ContactCounts(0, 0, 0)
+    hits, found, true = contacts.hits, contacts.found, contacts.true
+    if found + true:
+        totals["contact_precision"] = (float(hits), found)
+        totals["contact_recall"] = (float(hits), true)
+        totals["contact_f1"] = (2.0 * hits, found + true)
     totals.update({key: (value, 1) for key, value in _scene_errors(pred, gt).items()})
     return totals
 

@@ -48,6 +48,14 @@ def test_nothing_before_is_nan() -> None:
 
 
 def test_ratio_of_medians() -> None:
-    ratio = ratio_of_medians(np.array([1.0, 2.0, 3.0]), np.array([4.0, 4.0, 4.0]))
+    a = np.array([[1.0], [2.0], [3.0]])
+    b = np.array([[4.0, 4.0, np.nan], [4.0, 4.0, 4.0], [4.0, 4.0, 4.0]])
+    ratio = ratio_of_medians(a, b)
     assert ratio.value == pytest.approx(-50.0)
     assert ratio.low < -50.0 < ratio.high
+
+
+def test_ratio_of_medians_keeps_scenes_together() -> None:
+    # In every scene the error is halved, however hard the scene: no spread is due to scenes.
+    hard = np.array([[1.0], [10.0], [100.0]])
+    assert ratio_of_medians(hard, 2 * hard) == pytest.approx((-50.0, -50.0, -50.0))
