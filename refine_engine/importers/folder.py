@@ -67,12 +67,11 @@ def find_results(folder: str | Path) -> ResultsFolder:
     if not root.is_dir():
         raise InputError(root, "is a file", "name the results folder that contains it")
     found = _stages_below(root)
-    if found.poses is None and found.world is None:
-        parent = root.resolve().parent
-        if _is_stage(root):
-            around = _stages_below(parent)
-            if _has_people(around):
-                return around
+    if _is_stage(root) and (found.cameras is None or not _has_people(found)):
+        around = _stages_below(root.resolve().parent)
+        if _has_people(around) and around.cameras is not None:
+            return around
+    if not _has_people(found):
         below = (_stages_below(child) for child in _subfolders(root))
         inside = [stages for stages in below if _has_people(stages)]
         if len(inside) == 1:

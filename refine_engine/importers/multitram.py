@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -42,10 +42,14 @@ from refine_engine.importers.tracks import (
     vote_convention,
 )
 from refine_engine.importers.video_search import frame_rate, open_video
-from refine_engine.scene import Array, CameraTrack, IntArray, Keypoints, Person, Scene
+from refine_engine.scene import Array, CameraTrack, Keypoints, Person, Scene
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from refine_engine.importers.rows import Rows
+
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 _HEAD_AND_FEET = 0.12
 """How far a body reaches beyond its joints, as a share of their extent."""
@@ -258,7 +262,7 @@ def _camera_track(
         intrinsics=_read_only(cameras.K),
         image_size=cameras.image_size,
         intrinsics_pose=_read_only(K_pose),
-        chunk=joined.chunk,
+        chunk=_read_only(joined.chunk),
         metric=False,
         estimated=cameras.estimated,
         confidence=None if confidence is None else _read_only(confidence),
@@ -330,14 +334,22 @@ def _person(
     boxes = boxes_at(tracks, rows.id, rows.frames)
     return Person(
         id=rows.id,
-        frames=_read_only_int(rows.frames),
+        frames=_read_only(rows.frames),
         R_cam_root=_read_only(rows.global_orient),
         body_pose=_read_only(rows.body_pose),
         betas=_read_only(rows.betas),
         transl_cam=_read_only(rows.transl),
-        observed=rows.observed,
+        observed=_read_only(rows.observed),
         bboxes=None if boxes is None else _read_only(boxes),
-        keypoints=keypoints or projected,
+        keypoints=_frozen(keypoints or projected),
+    )
+
+
+def _frozen(keypoints: Keypoints) -> Keypoints:
+    return replace(
+        keypoints,
+        pixels=_read_only(keypoints.pixels),
+        confidence=_read_only(keypoints.confidence),
     )
 
 
@@ -365,13 +377,7 @@ def _note_lengths(
         )
 
 
-def _read_only(array: Array) -> Array:
-    result = np.array(array, dtype=np.float64)
-    result.flags.writeable = False
-    return result
-
-
-def _read_only_int(array: IntArray) -> IntArray:
-    result = np.array(array, dtype=np.int64)
+def _read_only(array: NDArray[_Kind]) -> NDArray[_Kind]:
+    result = array.copy()
     result.flags.writeable = False
     return result

@@ -192,11 +192,12 @@ def without_ghosts(rows: Rows, boxes: dict[int, Array], findings: FindingList) -
     if not ghost.any():
         return rows
     tail = int(np.argmin(ghost[::-1]))
+    ended = f"; the {tail} at the end of the track were left out" if tail else ""
     findings.repaired(
         "B9",
         int(ghost.sum()),
-        f"Person {rows.id}: {int(ghost.sum())} rows repeat the tracker's last box after the person "
-        f"was lost; they count as not observed and the {tail} at the end were left out.",
+        f"Person {rows.id}: {_rows(int(ghost.sum()))} the tracker's last box after the person was "
+        f"lost and count as not observed{ended}.",
         rows.id,
     )
     rows = replace(rows, observed=rows.observed & ~ghost)
@@ -224,6 +225,10 @@ def note_gaps(rows: Rows, findings: FindingList) -> None:
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
+
+
+def _rows(count: int) -> str:
+    return "1 row repeats" if count == 1 else f"{count} rows repeat"
 
 
 def _numbers(arrays: ArrayFile, *names: str) -> Array:
