@@ -1,0 +1,153 @@
+"""``smpl-refiner-gui [FOLDER] [--run] [--screenshot PNG]``."""
+
+from __future__ import annotations
+
+import os
+
+# Before numpy, torch and OpenMP are loaded: small kernels on many threads only fight each other,
+# and waiting threads must not take the window's share of the processor.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("PYQTGRAPH_QT_LIB", "PyQt6")
+
+import argparse
+import gc
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PyQt6.QtWidgets import QApplication
+
+    from app.main_window import MainWindow
+
+_SETTLE_MS = 700
+"""Time for layouts and the last frame before a picture is taken."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments."""
+    found = argparse.ArgumentParser(prog="smpl-refiner-gui", description="SMPL Refiner's window.")
+    found.add_argument("folder", nargs="?", type=Path, help="results folder or session to open")
+    found.add_argument("--run", action="store_true", help="start the refinement at once")
+    found.add_argument(
+        "--screenshot",
+        type=Path,
+        metavar="PNG",
+        help="open, draw (with --run: refine first), save a picture of the window and end",
+    )
+    found.add_argument("--size", default="1600x1000", help="size of the window, WIDTHxHEIGHT")
+    found.add_argument("--theme", choices=("system", "dark", "light"), help="only for this start")
+    return found
+
+
+def has_display() -> bool:
+    """Whether a window can be shown here."""
+    if not sys.platform.startswith("linux"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def prepare_opengl() -> None:
+    """Choose the surface format; Qt wants it before the application exists."""
+    from PyQt6.QtGui import QSurfaceFormat
+
+    wanted = QSurfaceFormat()
+    wanted.setRenderableType(QSurfaceFormat.RenderableType.OpenGL)
+    wanted.setVersion(3, 2)
+    wanted.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
+    wanted.setDepthBufferSize(24)
+    wanted.setStencilBufferSize(8)
+    wanted.setSamples(0)
+    QSurfaceFormat.setDefaultFormat(wanted)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Show the window; returns the exit code."""
+    options = parser().parse_args(arguments)
+    if "QT_QPA_PLATFORM" not in os.environ and not has_display():
+        if options.screenshot is None:
+            sys.stderr.write(
+                "smpl-refiner-gui: there is no display; use the command smpl-refiner, "
+                "or --screenshot PNG\n"
+            )
+            return 2
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    prepare_opengl()
+    from PyQt6.QtWidgets import QApplication
+
+    application = QApplication(sys.argv[:1])
+    application.setApplicationName("SMPL Refiner")
+    application.setOrganizationName("SMPL Refiner")
+    application.setDesktopFileName("smpl-refiner")
+    return run(application, options)
+
+
+def run(application: QApplication, options: argparse.Namespace) -> int:
+    """Make the window, do what the arguments say, and wait for its end."""
+    from app.errors import ExceptionCatcher
+    from app.main_window import MainWindow
+    from app.settings import Settings
+
+    catcher = ExceptionCatcher()
+    catcher.install()
+    settings = Settings()
+    window = MainWindow(settings)
+    catcher.caught.connect(window.show_error)
+    if options.theme:
+        window.apply_theme(options.theme)
+    width, _, height = options.size.partition("x")
+    if width.isdigit() and height.isdigit():
+        window.resize(int(width), int(height))
+    window.show()
+    # A full collection over everything that was imported takes longer than a frame.
+    gc.collect()
+    gc.freeze()
+    folder = options.folder
+    if options.screenshot is not None:
+        _arrange_picture(application, window, options)
+    elif folder is None and settings.preferences.open_last and settings.recent:
+        folder = settings.recent[0]
+    if options.run:
+        window.session.scene_changed.connect(window.session.run)
+    if folder is not None:
+        window.files.open(folder.resolve())
+    elif options.screenshot is None:
+        window.offer_recovery()
+    code = application.exec()
+    catcher.remove()
+    return code
+
+
+def _arrange_picture(
+    application: QApplication, window: MainWindow, options: argparse.Namespace
+) -> None:
+    from PyQt6.QtCore import QTimer
+
+    def save() -> None:
+        saved = window.picture().save(str(options.screenshot))
+        if not saved:
+            sys.stderr.write(f"smpl-refiner-gui: {options.screenshot} cannot be written\n")
+        window.close()
+        application.exit(0 if saved else 1)
+
+    def later(*_: object) -> None:
+        QTimer.singleShot(_SETTLE_MS, window, save)
+
+    def fail(failure: object) -> None:
+        sys.stderr.write(f"smpl-refiner-gui: {getattr(failure, 'message', failure)}\n")
+        window.close()
+        application.exit(2)
+
+    window.session.failed.connect(fail)
+    if options.folder is None:
+        later()
+    elif options.run:
+        window.session.ended.connect(later)
+    else:
+        window.session.scene_changed.connect(later)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

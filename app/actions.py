@@ -1,0 +1,130 @@
+"""Every command, once: menus, toolbar, shortcuts, palette and cheat-sheet read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PyQt6.QtCore import QByteArray, QObject, QSize, Qt
+from PyQt6.QtGui import QAction, QIcon, QKeySequence, QPainter, QPixmap
+from PyQt6.QtSvg import QSvgRenderer
+from PyQt6.QtWidgets import QWidget
+
+from app.theme import Theme
+from refine_engine.resources import resource_path
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command as data.
+
+    Commands without a menu are in the palette only.
+    """
+
+    key: str
+    """"run.pause": group and name."""
+    text: str
+    menu: str
+    """"File", "Edit", "View", "Run", "Help"; "" = palette only."""
+    tip: str
+    shortcut: str = ""
+    icon: str = ""
+    """Name of an SVG in resources/icons, or empty."""
+    checkable: bool = False
+    separator_before: bool = False
+    when: Callable[[], bool] | None = None
+    """Whether it can be used now; None = always."""
+
+
+class ActionRegistry(QObject):
+    """Holds the commands and their ``QAction`` s.
+
+    Parameters
+    ----------
+    window
+        Owner of the actions: their shortcuts work in it.
+    """
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._window = window
+        self._commands: dict[str, Command] = {}
+        self._actions: dict[str, QAction] = {}
+
+    def add(self, command: Command, handler: Callable[..., object]) -> QAction:
+        """Add a command; checkable ones call ``handler(checked)``, others ``handler()``.
+
+        Raises
+        ------
+        ValueError
+            The key or the shortcut is taken.
+        """
+        if command.key in self._commands:
+            raise ValueError(f"the command {command.key} exists already")
+        if command.shortcut:
+            taken = [c.key for c in self._commands.values() if c.shortcut == command.shortcut]
+            if taken:
+                raise ValueError(f"{command.shortcut} belongs to {taken[0]} already")
+        action = QAction(command.text, self._window)
+        action.setObjectName(command.key)
+        action.setCheckable(command.checkable)
+        if command.shortcut:
+            action.setShortcut(QKeySequence(command.shortcut))
+            action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+        shown = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+        action.setToolTip(f"{command.tip} ({shown})" if shown else command.tip)
+        action.setStatusTip(command.tip)
+        if command.checkable:
+            action.toggled.connect(handler)
+        else:
+            action.triggered.connect(lambda _checked=False: handler())
+        self._window.addAction(action)
+        self._commands[command.key] = command
+        self._actions[command.key] = action
+        return action
+
+    def __getitem__(self, key: str) -> QAction:
+        return self._actions[key]
+
+    def commands(self, menu: str | None = None) -> list[Command]:
+        """All commands in order, or those of one menu."""
+        return [c for c in self._commands.values() if menu is None or c.menu == menu]
+
+    def refresh(self) -> None:
+        """Enable what can be used now."""
+        for key, command in self._commands.items():
+            if command.when is not None:
+                self._actions[key].setEnabled(command.when())
+
+    def set_checked(self, key: str, checked: bool) -> None:
+        """Show a checkable command's state without running it."""
+        action = self._actions[key]
+        blocked = action.blockSignals(True)
+        action.setChecked(checked)
+        action.blockSignals(blocked)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draw the icons in the theme's colours."""
+        for key, command in self._commands.items():
+            if command.icon:
+                self._actions[key].setIcon(icon(command.icon, theme))
+
+
+def icon(name: str, theme: Theme, colour: str = "", size: int = 16) -> QIcon:
+    """An icon of ``resources/icons`` in the theme's text colour, dimmed where disabled."""
+    source = resource_path("icons", f"{name}.svg").read_text(encoding="utf-8")
+    found = QIcon()
+    for mode, paint in (
+        (QIcon.Mode.Normal, colour or theme.text),
+        (QIcon.Mode.Disabled, theme.disabled),
+    ):
+        renderer = QSvgRenderer(QByteArray(source.replace("currentColor", paint).encode()))
+        for scale in (1, 2):
+            pixmap = QPixmap(QSize(size * scale, size * scale))
+            pixmap.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(pixmap)
+            renderer.render(painter)
+            painter.end()
+            pixmap.setDevicePixelRatio(scale)
+            found.addPixmap(pixmap, mode)
+    return found

@@ -1,0 +1,68 @@
+"""An error that says what is wrong and what to do, with details to copy."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import (
+    QApplication,
+    QDialog,
+    QDialogButtonBox,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.errors import ErrorReport
+
+
+class ErrorDialog(QDialog):
+    """Shows one :class:`ErrorReport`; does not block the window's event loop."""
+
+    def __init__(self, failure: ErrorReport, parent: QWidget | None) -> None:
+        super().__init__(parent)
+        self.failure = failure
+        self.setObjectName("error_dialog")
+        self.setWindowTitle("SMPL Refiner")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setModal(True)
+        self.setMinimumWidth(520)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(20, 18, 20, 16)
+        column.setSpacing(10)
+        title = QLabel(failure.title, self)
+        title.setProperty("role", "title")
+        title.setWordWrap(True)
+        self.message = QLabel(failure.message, self)
+        self.message.setWordWrap(True)
+        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.details = QPlainTextEdit(failure.details, self)
+        self.details.setReadOnly(True)
+        self.details.setVisible(False)
+        self.details.setMinimumHeight(180)
+        self.details.setAccessibleName("Details")
+        buttons = QDialogButtonBox(self)
+        copy = QPushButton("Copy report", self)
+        copy.clicked.connect(self._copy)
+        self.more = QPushButton("Details", self)
+        self.more.setCheckable(True)
+        self.more.setVisible(bool(failure.details))
+        self.more.toggled.connect(self._show_details)
+        close = QPushButton("Close", self)
+        close.setDefault(True)
+        close.clicked.connect(self.accept)
+        buttons.addButton(self.more, QDialogButtonBox.ButtonRole.ActionRole)
+        buttons.addButton(copy, QDialogButtonBox.ButtonRole.ActionRole)
+        buttons.addButton(close, QDialogButtonBox.ButtonRole.AcceptRole)
+        for widget in (title, self.message, self.details, buttons):
+            column.addWidget(widget)
+
+    def _show_details(self, on: bool) -> None:
+        self.details.setVisible(on)
+        self.adjustSize()
+
+    def _copy(self) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.failure.text)

@@ -1,0 +1,265 @@
+"""What the File menu does: open, save, export; dialogs here, the writing in the engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QObject, QStandardPaths
+from PyQt6.QtWidgets import QDialog, QFileDialog, QMessageBox
+
+from app.dialogs.sample import SampleDialog
+from app.errors import report
+from app.session_file import (
+    SUFFIX,
+    SavedSession,
+    read_session,
+    run_record,
+    saved_run,
+    write_session,
+)
+from refine_engine.config import RefinementConfig
+from refine_engine.errors import ExportError, RefinementError
+
+if TYPE_CHECKING:
+    from app.main_window import MainWindow
+
+RESULTS = "5_refinement"
+
+
+class FileCommands(QObject):
+    """Files of one window."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._session = window.session
+        self._restoring: SavedSession | None = None
+        self._session.scene_changed.connect(self._on_scene)
+        self._session.failed.connect(self._on_failed)
+        self._session.job_done.connect(self._on_job_done)
+        self.exported_to: Path | None = None
+        """Folder of the last finished export."""
+
+    # Opening
+
+    def open_folder(self) -> None:
+        """Ask for a results folder and open it."""
+        recent = self._window.settings.recent
+        start = str(recent[0].parent) if recent else str(Path.home())
+        chosen = QFileDialog.getExistingDirectory(self._window, "Open a results folder", start)
+        if chosen:
+            self.open(Path(chosen))
+
+    def open(self, path: Path) -> None:
+        """Open a results folder, a session file, or a file's folder."""
+        if self._session.run_active:
+            self._session.notice.emit("Stop the run first; then open another folder.")
+            return
+        if path.suffix == SUFFIX and path.is_file():
+            self.load_session(path)
+            return
+        self._restoring = None
+        self._session.open(path.parent if path.is_file() else path)
+
+    def _on_scene(self) -> None:
+        opened = self._session.opened
+        if opened is None:
+            return
+        self._window.settings.add_recent(opened.folder)
+        if self._restoring is not None:
+            saved, self._restoring = self._restoring, None
+            runs = [run_record(r, opened.state) for r in saved.runs]
+            self._session.restore(runs, saved.state, saved.config, saved.frame, saved.shown_run)
+            self._session.notice.emit("The session is back.")
+
+    def _on_failed(self, _failure: object) -> None:
+        self._restoring = None
+
+    # Sessions
+
+    def content(self) -> SavedSession | None:
+        """What a session file would hold now; None where nothing is open."""
+        session = self._session
+        if session.opened is None or session.state is None:
+            return None
+        return SavedSession(
+            folder=session.opened.folder,
+            config=session.config,
+            frame=session.playback.frame,
+            state=session.state,
+            runs=tuple(saved_run(r) for r in session.runs),
+            shown_run=session.shown_run,
+        )
+
+    def save_session(self) -> None:
+        """Ask for a name and save the session."""
+        content = self.content()
+        if content is None:
+            return
+        proposal = content.folder / f"session{SUFFIX}"
+        chosen, _ = QFileDialog.getSaveFileName(
+            self._window, "Save the session", str(proposal), f"Sessions (*{SUFFIX})"
+        )
+        if chosen:
+            path = Path(chosen)
+            self.save_session_to(path if path.suffix == SUFFIX else path.with_suffix(SUFFIX))
+
+    def save_session_to(self, path: Path) -> None:
+        """Save the session to a file."""
+        content = self.content()
+        if content is None:
+            return
+        try:
+            write_session(path, content)
+        except RefinementError as error:
+            self._session.fail(report("The session was not saved", error))
+        else:
+            self._session.notice.emit(f"Session saved to {path}.")
+
+    def choose_session(self) -> None:
+        """Ask for a session file and load it."""
+        chosen, _ = QFileDialog.getOpenFileName(
+            self._window, "Load a session", str(Path.home()), f"Sessions (*{SUFFIX})"
+        )
+        if chosen:
+            self.load_session(Path(chosen))
+
+    def load_session(self, path: Path) -> None:
+        """Open a session's folder, then put its runs and settings back."""
+        try:
+            saved = read_session(path)
+        except RefinementError as error:
+            self._session.fail(report("The session could not be loaded", error))
+            return
+        self._restoring = saved
+        self._session.open(saved.folder)
+
+    # Settings
+
+    def load_settings(self) -> None:
+        """Read settings from a YAML file, as one undoable step."""
+        chosen, _ = QFileDialog.getOpenFileName(
+            self._window, "Load settings", str(Path.home()), "YAML (*.yaml *.yml)"
+        )
+        if chosen:
+            self.load_settings_from(Path(chosen))
+
+    def load_settings_from(self, path: Path) -> None:
+        """Read the ``stage5`` section of a file."""
+        try:
+            config = RefinementConfig.from_yaml(path)
+        except RefinementError as error:
+            self._session.fail(report("The settings were not loaded", error))
+            return
+        self._session.set_config(config, f"load {path.name}")
+
+    def save_settings(self) -> None:
+        """Write the settings as a YAML file."""
+        chosen, _ = QFileDialog.getSaveFileName(
+            self._window, "Save settings", str(Path.home() / "stage5.yaml"), "YAML (*.yaml *.yml)"
+        )
+        if chosen:
+            try:
+                Path(chosen).write_text(self._session.config.to_yaml(), encoding="utf-8")
+            except OSError as error:
+                failure = ExportError(
+                    chosen, f"cannot be written ({error.strerror})", "choose another place"
+                )
+                self._session.fail(report("The settings were not saved", failure))
+
+    # Samples and exports
+
+    def new_sample(self) -> None:
+        """Ask what the sample shall be, write and open it."""
+        place = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        dialog = SampleDialog(Path(place or Path.home()) / "smpl-refiner-sample", self._window)
+        if dialog.exec() == QDialog.DialogCode.Accepted:
+            self.make_sample(
+                Path(dialog.folder.text()),
+                people=dialog.people.value(),
+                frames=dialog.frames.value(),
+                seed=dialog.seed.value(),
+                level=dialog.level.currentText(),
+                camera=dialog.camera.currentText(),
+            )
+        dialog.deleteLater()
+
+    def make_sample(self, folder: Path, **options: object) -> None:
+        """Write a sample scene with the engine and open it."""
+        if folder.exists() and any(folder.iterdir()) and not self._may_replace(folder):
+            return
+
+        def job() -> Path:
+            return self._window.engine.sample(folder, options)
+
+        self._session.do("sample", job, f"Making a sample in {folder} …")
+
+    def export_results(self) -> None:
+        """Ask for a folder and write the refined results there."""
+        opened = self._session.opened
+        if opened is None:
+            return
+        chosen = QFileDialog.getExistingDirectory(
+            self._window, "Folder for the refined results", str(opened.folder)
+        )
+        if chosen:
+            folder = Path(chosen)
+            self.export_to(folder / RESULTS if folder == opened.folder else folder)
+
+    def export_to(self, folder: Path) -> None:
+        """Write what the command line writes, for the shown run."""
+        session = self._session
+        opened, output = session.opened, session.shown_output
+        if opened is None or output is None:
+            session.notice.emit("Run the refinement first: there is nothing to export yet.")
+            return
+        if (folder / "refinement_results.json").exists() and not self._may_replace(folder):
+            return
+        config, scene = session.shown_config, opened.scene
+
+        def job() -> Path:
+            self._window.engine.export(folder, output, scene, config)
+            return folder
+
+        session.do("export", job, f"Writing {folder} …")
+
+    def _may_replace(self, folder: Path) -> bool:
+        if not self._window.settings.preferences.confirm_overwrite:
+            return True
+        answer = QMessageBox.question(
+            self._window,
+            "Replace files?",
+            f"{folder} holds files already. Replace those of the same name?",
+        )
+        return answer == QMessageBox.StandardButton.Yes
+
+    def export_losses(self) -> None:
+        """Ask for a name and write the loss curves as .csv, .png or .svg."""
+        chosen, _ = QFileDialog.getSaveFileName(
+            self._window,
+            "Export the losses",
+            str(Path.home() / "losses.csv"),
+            "Values (*.csv);;Picture (*.png);;Drawing (*.svg)",
+        )
+        if chosen:
+            try:
+                self._window.losses.export(Path(chosen))
+            except RefinementError as error:
+                self._session.fail(report("The losses were not exported", error))
+
+    def screenshot(self) -> None:
+        """Ask for a name and save a picture of the 3-D view."""
+        chosen, _ = QFileDialog.getSaveFileName(
+            self._window, "Save a picture of the view", str(Path.home() / "view.png"), "PNG (*.png)"
+        )
+        if chosen and not self._window.area.ensure_view().grab_image().save(chosen):
+            failure = ExportError(chosen, "cannot be written", "choose another place")
+            self._session.fail(report("The picture was not saved", failure))
+
+    def _on_job_done(self, key: str, result: object) -> None:
+        if key == "sample" and isinstance(result, Path):
+            self._session.open(result)
+        elif key == "export" and isinstance(result, Path):
+            self.exported_to = result
+            self._session.notice.emit(f"Refined results written to {result}.")

@@ -1,0 +1,1 @@
+"""The docks around the 3-D view, one a module."""

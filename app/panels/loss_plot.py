@@ -1,0 +1,226 @@
+"""One sub-stage's curves in a card; imported late because pyqtgraph is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.loss_curves import SubStageCurves, decimated, positive_floor
+from app.panels.dock import label, loss_text, restyle
+from app.runs import NUMBERS, STATUS_TEXT, TITLES, SubStageRow
+from app.theme import Theme, term_colour
+from refine_engine.state import SubStage
+
+LIVE_HEIGHT = 210
+DONE_HEIGHT = 142
+
+
+class _LogAxis(pg.AxisItem):
+    """Decades as 1e-3, 0.01, 0.1, 1, 10: few ticks, read at a glance."""
+
+    def tickStrings(self, values, scale, spacing):
+        """Text of each tick; only whole decades unless the range is narrow."""
+        return [f"{10**v:.3g}" for v in values]
+
+
+class LossPlot(QFrame):
+    """Total and per-term curves of one sub-stage, logarithmic."""
+
+    hovered = pyqtSignal(object)
+    """The iteration under the pointer, or None."""
+    term_toggled = pyqtSignal(str)
+
+    def __init__(self, sub_stage: SubStage, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.sub_stage = sub_stage
+        self._theme = theme
+        self._data: SubStageCurves | None = None
+        self._hidden: set[str] = set()
+        self._hovered: int | None = None
+        self._legend_for: tuple[object, ...] = ()
+        self.setProperty("role", "card")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 7, 8, 6)
+        column.setSpacing(2)
+        head = QHBoxLayout()
+        title = label(f"<b>{NUMBERS[sub_stage]} {TITLES[sub_stage]}</b>")
+        self.state = label("", "small")
+        self.reading = label("log", "quiet-number")
+        self.reading.setAlignment(Qt.AlignmentFlag.AlignRight)
+        head.addWidget(title)
+        head.addWidget(self.state)
+        head.addStretch(1)
+        head.addWidget(self.reading)
+        column.addLayout(head)
+        self.plot = pg.PlotWidget(
+            self, background=None, axisItems={"left": _LogAxis("left")}, antialias=False
+        )
+        self.plot.setAccessibleName(f"Losses of {TITLES[sub_stage]}")
+        item = self.plot.getPlotItem()
+        item.setLogMode(x=False, y=True)
+        item.hideButtons()
+        item.setMenuEnabled(False)
+        item.showGrid(x=False, y=True, alpha=0.18)
+        item.getAxis("left").setWidth(40)
+        item.getAxis("bottom").setHeight(20)
+        item.getAxis("left").setStyle(maxTickLevel=0, tickTextOffset=4)
+        item.getAxis("bottom").setStyle(maxTickLevel=0, tickTextOffset=2)
+        self.curves: dict[str, pg.PlotDataItem] = {}
+        self._line = pg.InfiniteLine(angle=90, movable=False)
+        self._line.setVisible(False)
+        item.addItem(self._line, ignoreBounds=True)
+        self._mark = pg.ScatterPlotItem(size=7)
+        item.addItem(self._mark)
+        self._proxy = pg.SignalProxy(
+            self.plot.scene().sigMouseMoved, rateLimit=60, slot=self._on_mouse
+        )
+        column.addWidget(self.plot, 1)
+        self.legend = label("", "small")
+        self.legend.setWordWrap(True)
+        self.legend.setTextInteractionFlags(
+            Qt.TextInteractionFlag.LinksAccessibleByMouse
+            | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
+        )
+        self.legend.setToolTip("Click a name to hide or show its curve in all plots")
+        self.legend.linkActivated.connect(self.term_toggled)
+        column.addWidget(self.legend)
+        self.set_theme(theme)
+
+    def release(self) -> None:
+        """Disconnect pyqtgraph's proxy and timer before the widget goes."""
+        self._proxy.disconnect()
+        self.plot.close()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colours."""
+        self._theme = theme
+        item = self.plot.getPlotItem()
+        for name in ("left", "bottom"):
+            axis = item.getAxis(name)
+            axis.setPen(pg.mkPen(theme.line))
+            axis.setTextPen(pg.mkPen(theme.quiet))
+            axis.setTickFont(self._tick_font())
+        self._line.setPen(pg.mkPen(theme.quiet, style=Qt.PenStyle.DashLine))
+        for name, curve in self.curves.items():
+            curve.setPen(pg.mkPen(term_colour(name, theme), width=1))
+        self._legend_for = ()
+        self._show_legend()
+
+    def _tick_font(self):
+        font = self.font()
+        font.setPixelSize(10)
+        return font
+
+    def set_live(self, live: bool) -> None:
+        """Frame and enlarge the sub-stage that runs."""
+        restyle(self, live="true" if live else "false")
+        height = LIVE_HEIGHT if live else DONE_HEIGHT
+        if self.minimumHeight() != height:
+            self.setMinimumHeight(height)
+            self.setMaximumHeight(height + (110 if live else 0))
+
+    def show_curves(self, data: SubStageCurves, row: SubStageRow, hidden: set[str]) -> None:
+        """Draw everything that is there; buffers are decimated to the plot's width."""
+        self._data, self._hidden = data, hidden
+        live = row.status == "running"
+        self.set_live(live)
+        colour = self._theme.accent if live else self._theme.quiet
+        self.state.setText(
+            f'<span style="color:{colour}">{"live" if live else STATUS_TEXT[row.status]}</span>'
+        )
+        item = self.plot.getPlotItem()
+        x = data.iterations.values
+        points = max(2 * self.plot.width(), 200)
+        for name, curve in data.curves.items():
+            line = self.curves.get(name)
+            if line is None:
+                line = pg.PlotDataItem(
+                    pen=pg.mkPen(term_colour(name, self._theme), width=1),
+                    skipFiniteCheck=False,
+                    connect="finite",
+                )
+                line.setZValue(2 if name == "total" else 1)
+                item.addItem(line)
+                self.curves[name] = line
+            line.setVisible(name not in hidden)
+            if name not in hidden and len(x):
+                line.setData(*decimated(x, positive_floor(curve.values), points))
+        self._show_mark(row)
+        self._show_legend()
+        self._show_reading()
+
+    def _show_mark(self, row: SubStageRow) -> None:
+        data = self._data
+        if data is None or not len(data.iterations) or "total" in self._hidden:
+            self._mark.clear()
+            return
+        rolled_back = row.status == "rolled_back"
+        total = float(positive_floor(data.curves["total"].values[-1:])[0])
+        if not np.isfinite(total):
+            self._mark.clear()
+            return
+        colour = self._theme.error if rolled_back else self._theme.text
+        self._mark.setData(
+            [float(data.iterations.values[-1])],
+            [np.log10(total)],
+            symbol="x" if rolled_back else "o",
+            pen=pg.mkPen(colour),
+            brush=pg.mkBrush(colour),
+        )
+
+    def _show_legend(self) -> None:
+        names = tuple(self.curves)
+        key = (names, tuple(sorted(self._hidden)))
+        if key == self._legend_for:
+            return
+        self._legend_for = key
+        parts = []
+        for name in names:
+            colour = term_colour(name, self._theme)
+            off = name in self._hidden
+            text = self._theme.disabled if off else self._theme.quiet
+            line = "line-through" if off else "none"
+            parts.append(
+                f'<span style="color:{text if off else colour}">▬</span>&nbsp;'
+                f'<a href="{name}" style="color:{text};text-decoration:{line}">{name}</a>'
+            )
+        self.legend.setText(" &nbsp; ".join(parts))
+
+    def set_hovered(self, iteration: int | None) -> None:
+        """Crosshair at an iteration; shared by all plots."""
+        self._hovered = iteration
+        self._show_reading()
+
+    def _show_reading(self) -> None:
+        data = self._data
+        shown = data is not None and len(data.iterations) and self._hovered is not None
+        if data is None or not shown or self._hovered is None:
+            self._line.setVisible(False)
+            self.reading.setText("log")
+            return
+        index = int(np.argmin(np.abs(data.iterations.values - self._hovered)))
+        iteration = int(data.iterations.values[index])
+        self._line.setPos(iteration)
+        self._line.setVisible(True)
+        values = [
+            f"{n} {loss_text(float(c.values[index]))}"
+            for n, c in data.curves.items()
+            if n not in self._hidden and np.isfinite(c.values[index])
+        ]
+        self.reading.setText(f"it {iteration}  {values[0] if values else ''}")
+        self.reading.setToolTip("\n".join([f"iteration {iteration}", *values]))
+
+    def _on_mouse(self, event) -> None:
+        at = event[0]
+        box = self.plot.getPlotItem().vb
+        if not self.plot.sceneBoundingRect().contains(at):
+            self.hovered.emit(None)
+            return
+        self.hovered.emit(round(box.mapSceneToView(at).x()))
+
+    def leaveEvent(self, event) -> None:
+        """No crosshair without a pointer."""
+        self.hovered.emit(None)
+        super().leaveEvent(event)

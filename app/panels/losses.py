@@ -1,0 +1,164 @@
+"""Loss curves, one plot a sub-stage, the live one first and largest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QRect, QSize, Qt, QTimer
+from PyQt6.QtGui import QPainter
+from PyQt6.QtWidgets import QWidget
+
+from app.loss_curves import as_csv
+from app.panels.dock import ScrollPanel, label
+from app.session import Session
+from app.theme import DARK, Theme
+from refine_engine.errors import ExportError
+from refine_engine.state import SUBSTAGES, SubStage
+
+if TYPE_CHECKING:
+    from app.panels.loss_plot import LossPlot
+
+_REDRAW_MS = 100
+
+
+class LossesPanel(ScrollPanel):
+    """Plots appear with their sub-stage's first iteration."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._theme: Theme = DARK
+        self.plots: dict[SubStage, LossPlot] = {}
+        self.hidden: set[str] = set()
+        self.column.setSpacing(7)
+        self.empty = label(
+            "Loss curves appear here while a refinement runs: one plot for each sub-stage.", "quiet"
+        )
+        self.empty.setWordWrap(True)
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.column.addWidget(self.empty)
+        self.column.addStretch(1)
+        # Plots are redrawn at most ten times a second, however fast values come.
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_REDRAW_MS)
+        self._timer.timeout.connect(self.redraw)
+        session.losses_changed.connect(self._schedule)
+        session.rows_changed.connect(self._schedule)
+        session.losses_reset.connect(self._reset)
+
+    def _schedule(self) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def _reset(self) -> None:
+        for plot in self.plots.values():
+            plot.setVisible(False)
+        self.empty.setVisible(True)
+        self._schedule()
+
+    def redraw(self) -> None:
+        """Draw all curves that have values, newest sub-stage on top."""
+        if not self.isVisible():
+            return
+        present = [
+            s
+            for s in SUBSTAGES
+            if s in self._session.curves and len(self._session.curves[s].iterations)
+        ]
+        for sub_stage in present:
+            plot = self.plots.get(sub_stage) or self._add(sub_stage)
+            if plot.isHidden():
+                plot.setVisible(True)
+            plot.show_curves(
+                self._session.curves[sub_stage], self._session.rows[sub_stage], self.hidden
+            )
+        self.empty.setVisible(not present)
+
+    def showEvent(self, event) -> None:
+        """Catch up with what came while hidden."""
+        super().showEvent(event)
+        self._schedule()
+
+    def _add(self, sub_stage: SubStage) -> LossPlot:
+        from app.panels.loss_plot import LossPlot
+
+        plot = LossPlot(sub_stage, self._theme, self.content)
+        plot.hovered.connect(self._on_hovered)
+        plot.term_toggled.connect(self.toggle_term)
+        self.plots[sub_stage] = plot
+        # Later sub-stages above earlier ones: what runs is on top.
+        later = [s for s in self.plots if SUBSTAGES.index(s) > SUBSTAGES.index(sub_stage)]
+        self.column.insertWidget(1 + len(later), plot)
+        return plot
+
+    def _on_hovered(self, iteration: int | None) -> None:
+        for plot in self.plots.values():
+            plot.set_hovered(iteration)
+
+    def toggle_term(self, term: str) -> None:
+        """Hide or show a term's curve in all plots."""
+        self.hidden ^= {term}
+        self.redraw()
+
+    def export(self, path: Path) -> None:
+        """Write all curves: values as .csv, or the picture as .png or .svg.
+
+        Raises
+        ------
+        ExportError
+            The file cannot be written, or its name ends otherwise.
+        """
+        suffix = path.suffix.lower()
+        try:
+            if suffix == ".csv":
+                path.write_text(as_csv(self._session.curves, SUBSTAGES), encoding="utf-8")
+            elif suffix == ".png":
+                if not self.content.grab(self._used()).save(str(path)):
+                    raise OSError("the picture could not be written")
+            elif suffix == ".svg":
+                self._write_svg(path)
+            else:
+                raise ExportError(path, "has no known ending", "name it .csv, .png or .svg")
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise ExportError(path, f"cannot be written ({why})", "choose another place") from None
+
+    def _used(self) -> QRect:
+        rows = [p.geometry() for p in self.plots.values() if p.isVisible()]
+        used = QRect()
+        for row in rows:
+            used = used.united(row)
+        return used.adjusted(-8, -8, 8, 8) if rows else self.content.rect()
+
+    def _write_svg(self, path: Path) -> None:
+        from PyQt6.QtSvg import QSvgGenerator
+
+        used = self._used()
+        generator = QSvgGenerator()
+        generator.setFileName(str(path))
+        generator.setSize(QSize(used.width(), used.height()))
+        generator.setViewBox(QRect(0, 0, used.width(), used.height()))
+        generator.setTitle("SMPL Refiner: losses")
+        painter = QPainter()
+        if not painter.begin(generator):
+            raise OSError("the picture could not be written")
+        painter.fillRect(0, 0, used.width(), used.height(), self.palette().window())
+        for plot in self.plots.values():
+            if plot.isVisible():
+                plot.render(painter, plot.pos() - used.topLeft())
+        painter.end()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colours of the plots."""
+        self._theme = theme
+        for plot in self.plots.values():
+            plot.set_theme(theme)
+        self._schedule()
+
+    def release(self) -> None:
+        """Let pyqtgraph's timers go before the window does."""
+        self._timer.stop()
+        for plot in self.plots.values():
+            plot.release()

@@ -1,0 +1,130 @@
+"""Every run of this session: what was different, what came out, back to it, compare with it."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import (
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.panels.dock import GUTTER, label, loss_text
+from app.runs import RunRecord, differences
+from app.session import Session
+from refine_engine.config import RefinementConfig
+
+_COLUMNS = ("Run", "Part", "Result", "Loss", "α", "Time")
+
+
+class RunsPanel(QWidget):
+    """A table of runs, newest first, and the differences of the chosen one below."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        column = QVBoxLayout(self)
+        column.setContentsMargins(GUTTER, 0, GUTTER, 8)
+        column.setSpacing(6)
+        self.empty = label("Each run is kept here, with its settings and its result.", "quiet")
+        self.empty.setWordWrap(True)
+        column.addWidget(self.empty)
+        self.table = QTreeWidget(self)
+        self.table.setRootIsDecorated(False)
+        self.table.setHeaderLabels(list(_COLUMNS))
+        self.table.setAccessibleName("Runs")
+        self.table.setMinimumHeight(64)
+        header = self.table.header()
+        if header is not None:
+            header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+            header.setStretchLastSection(True)
+        self.table.currentItemChanged.connect(self._show_chosen)
+        self.table.itemActivated.connect(lambda item, _: self._return_to(item))
+        column.addWidget(self.table, 1)
+        self.details = label("", "quiet")
+        self.details.setWordWrap(True)
+        column.addWidget(self.details)
+        row = QHBoxLayout()
+        self.back = QPushButton("Return to it", self)
+        self.back.setToolTip("Show this run's result and take over its settings (undoable)")
+        self.back.clicked.connect(lambda: self._return_to(self.table.currentItem()))
+        self.compare = QPushButton("Compare with it", self)
+        self.compare.setToolTip("Make this run the grey ghost in the 3-D view, instead of before")
+        self.compare.setCheckable(True)
+        self.compare.clicked.connect(self._compare)
+        row.addWidget(self.back)
+        row.addWidget(self.compare)
+        row.addStretch(1)
+        column.addLayout(row)
+        session.runs_changed.connect(self.refresh)
+        session.activity_changed.connect(self._show_chosen)
+        self.refresh()
+
+    def _chosen(self) -> RunRecord | None:
+        item = self.table.currentItem()
+        if item is None:
+            return None
+        return self._session.run_record(int(item.data(0, Qt.ItemDataRole.UserRole)))
+
+    def refresh(self) -> None:
+        """Fill the table anew; the chosen row stays chosen."""
+        chosen = self._chosen()
+        self.table.blockSignals(True)
+        self.table.clear()
+        for record in reversed(self._session.runs):
+            shown = "● " if record.number == self._session.shown_run else ""
+            alpha = record.final_state.alpha if record.final_state else None
+            item = QTreeWidgetItem(
+                [
+                    f"{shown}{record.number}",
+                    record.label,
+                    record.status,
+                    loss_text(record.total_loss),
+                    f"{alpha:.3f}" if alpha is not None else "",
+                    f"{record.seconds:.1f} s",
+                ]
+            )
+            item.setData(0, Qt.ItemDataRole.UserRole, record.number)
+            for at in (3, 4, 5):
+                item.setTextAlignment(at, int(Qt.AlignmentFlag.AlignRight))
+            self.table.addTopLevelItem(item)
+            if chosen is not None and record.number == chosen.number:
+                self.table.setCurrentItem(item)
+        self.table.blockSignals(False)
+        there = bool(self._session.runs)
+        self.empty.setVisible(not there)
+        self.table.setVisible(there)
+        self._show_chosen()
+
+    def _show_chosen(self, *_: object) -> None:
+        record = self._chosen()
+        usable = record is not None and record.final_state is not None
+        self.back.setEnabled(usable and not self._session.busy)
+        self.compare.setEnabled(usable)
+        self.back.setVisible(bool(self._session.runs))
+        self.compare.setVisible(bool(self._session.runs))
+        if record is None:
+            self.details.setText("")
+            return
+        self.compare.setChecked(self._session.ghost_run == record.number)
+        changes = differences(RefinementConfig(), record.config)
+        text = "Against the defaults: " + ("; ".join(changes) if changes else "nothing changed.")
+        for name, (before, after) in record.metrics.items():
+            text += f"\n{name}: {before:.3g} → {after:.3g}"
+        self.details.setText(text)
+
+    def _return_to(self, item: QTreeWidgetItem | None) -> None:
+        if item is not None:
+            self._session.show_run(int(item.data(0, Qt.ItemDataRole.UserRole)))
+
+    def _compare(self, on: bool) -> None:
+        record = self._chosen()
+        if record is not None:
+            self._session.compare_with(record.number if on else None)
+
+    def set_theme(self, theme) -> None:
+        """Nothing is painted by hand here."""

@@ -1,0 +1,178 @@
+"""Alpha, how sure it is, and what each source of evidence says alone."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
+from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen
+from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+
+from app.panels.dock import ScrollPanel, label
+from app.session import Session
+from app.theme import DARK, Theme, monospace_family
+from refine_engine.state import ScaleReport
+
+_ROW = 22
+_LEFT = 84
+_RIGHT = 56
+
+
+class CueChart(QWidget):
+    """A row a cue: its alpha with one sigma to each side, all on one axis."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._report: ScaleReport | None = None
+        self._theme: Theme = DARK
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName("What each cue says about alpha")
+
+    def sizeHint(self) -> QSize:
+        """A row a cue."""
+        rows = len(self._report.cues) if self._report else 0
+        return QSize(240, rows * _ROW + 2)
+
+    def show_report(self, report: ScaleReport | None, theme: Theme) -> None:
+        """Draw another answer."""
+        self._report, self._theme = report, theme
+        self.setVisible(bool(report and report.cues))
+        if report:
+            lines = [
+                f"{c.name}: {c.alpha:.4g} ± {c.sigma:.2g}"
+                if c.alpha is not None and c.sigma is not None
+                else f"{c.name}: says nothing"
+                for c in report.cues
+            ]
+            self.setToolTip("Metres per reconstruction unit\n" + "\n".join(lines))
+        self.updateGeometry()
+        self.update()
+
+    def _range(self) -> tuple[float, float]:
+        report = self._report
+        if report is None:
+            return 0.0, 1.0
+        ends = [report.alpha]
+        for cue in report.cues:
+            if cue.alpha is not None:
+                sigma = cue.sigma or 0.0
+                ends += [cue.alpha - sigma, cue.alpha + sigma]
+        # One very unsure cue must not squeeze the others: three times alpha is far enough.
+        low = max(min(ends), report.alpha / 3)
+        high = min(max(ends), report.alpha * 3)
+        room = max(high - low, abs(report.alpha) * 0.02) * 0.08
+        return low - room, high + room
+
+    def paintEvent(self, event) -> None:
+        """Names left, intervals, values right."""
+        report, theme = self._report, self._theme
+        if report is None:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        low, high = self._range()
+        left, right = float(_LEFT), float(self.width() - _RIGHT)
+
+        def x_of(value: float) -> float:
+            part = (value - low) / (high - low)
+            return left + min(max(part, 0.0), 1.0) * (right - left)
+
+        mono = QFont(monospace_family())
+        mono.setPixelSize(11)
+        plain = self.font()
+        x = x_of(report.alpha)
+        painter.setPen(QPen(QColor(theme.quiet), 1, Qt.PenStyle.DotLine))
+        painter.drawLine(QPointF(x, 0), QPointF(x, len(report.cues) * _ROW))
+        for row, cue in enumerate(report.cues):
+            middle = row * _ROW + _ROW / 2
+            painter.setFont(plain)
+            painter.setPen(QColor(theme.text if cue.alpha is not None else theme.quiet))
+            name = QFontMetrics(plain).elidedText(cue.name, Qt.TextElideMode.ElideRight, _LEFT - 6)
+            painter.drawText(
+                QRectF(0, row * _ROW, _LEFT - 6, _ROW), Qt.AlignmentFlag.AlignVCenter, name
+            )
+            painter.setPen(QPen(QColor(theme.line), 2))
+            painter.drawLine(QPointF(left, middle), QPointF(right, middle))
+            painter.setFont(mono)
+            painter.setPen(QColor(theme.text if cue.alpha is not None else theme.quiet))
+            painter.drawText(
+                QRectF(right, row * _ROW, _RIGHT, _ROW),
+                int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight),
+                f"{cue.alpha:.3f}" if cue.alpha is not None else "none",
+            )
+            if cue.alpha is None:
+                continue
+            painter.setPen(QPen(QColor(theme.accent), 2))
+            sigma = cue.sigma or 0.0
+            painter.drawLine(
+                QPointF(x_of(cue.alpha - sigma), middle), QPointF(x_of(cue.alpha + sigma), middle)
+            )
+            painter.setBrush(QColor(theme.accent))
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.drawEllipse(QPointF(x_of(cue.alpha), middle), 3.5, 3.5)
+
+
+class ScalePanel(ScrollPanel):
+    """The answer about scale, with how far it can be trusted."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._theme: Theme = DARK
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        self.alpha = label("", "big-number")
+        self.sigma = label("", "quiet-number")
+        self.delta = label("", "quiet-number")
+        self.alpha.setToolTip("Metres per reconstruction unit of the cameras")
+        self.sigma.setToolTip("Standard deviation of alpha, undamped, after the scale sub-stage")
+        self.delta.setToolTip("Change of alpha against its first estimate, alpha_0")
+        for widget in (self.alpha, self.sigma, self.delta):
+            row.addWidget(widget, 0, Qt.AlignmentFlag.AlignBaseline)
+        row.addStretch(1)
+        self.column.addLayout(row)
+        self.chart = CueChart(self.content)
+        self.column.addWidget(self.chart)
+        self.note = label("", "quiet")
+        self.note.setWordWrap(True)
+        self.note.setContentsMargins(0, 4, 0, 4)
+        self.column.addWidget(self.note)
+        self.column.addStretch(1)
+        session.scale_changed.connect(self.show_scale)
+        session.scene_changed.connect(self.show_scale)
+        self.show_scale()
+
+    def heading(self) -> str:
+        """One word for the dock's title."""
+        report = self._session.scale
+        if report is None:
+            return ""
+        if report.at_bound:
+            return "at its bound"
+        return "observable" if report.observable else "not observable"
+
+    def show_scale(self) -> None:
+        """Draw what the session knows."""
+        report, state = self._session.scale, self._session.state
+        self.chart.show_report(report, self._theme)
+        if report is None:
+            if state is None:
+                self.alpha.setText("")
+                self.note.setText("Metres per reconstruction unit, once a folder is open.")
+            else:
+                self.alpha.setText(f"α {state.alpha:.3f}")
+                self.note.setText("First estimate; run the refinement to see how sure it is.")
+            self.sigma.setText("")
+            self.delta.setText("")
+            return
+        self.alpha.setText(f"α {report.alpha:.3f}")
+        self.sigma.setText(f"± {report.sigma:.3f}" if report.sigma is not None else "")
+        self.delta.setText(f"Δα {report.delta:+.1%}")
+        notes = [report.note] if report.note else []
+        if report.at_bound:
+            notes.append("Δα reached alpha_change_threshold: widen it if you trust the evidence.")
+        self.note.setText(" ".join(notes))
+        self.note.setVisible(bool(notes))
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colours of the chart."""
+        self._theme = theme
+        self.show_scale()

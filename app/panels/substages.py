@@ -1,0 +1,187 @@
+"""The seven sub-stages: what runs, how far it came, and the switch and cap of each."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QPoint, QRectF, Qt, pyqtSignal
+from PyQt6.QtGui import QColor, QPainter
+from PyQt6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QMenu, QSizePolicy, QSpinBox, QWidget
+
+from app.panels.dock import ROW_HEIGHT, ScrollPanel, label, loss_text, number_label, restyle
+from app.runs import (
+    EXPLANATIONS,
+    NUMBERS,
+    STATUS_MEANING,
+    STATUS_TEXT,
+    TITLES,
+    SubStageRow,
+    is_enabled,
+    iteration_cap,
+)
+from app.session import Session
+from refine_engine.config import ENABLE_KEYS, ITERATION_KEYS, RefinementConfig
+from refine_engine.state import SUBSTAGES, SubStage
+
+
+class SubStageRowWidget(QFrame):
+    """One row: switch, name, iterations of cap, seconds, loss, state; a bar shows progress."""
+
+    menu_wanted = pyqtSignal(str, QPoint)
+
+    def __init__(self, sub_stage: SubStage, session: Session, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._sub_stage = sub_stage
+        self._session = session
+        self._fraction = 0.0
+        self._accent = "#19b5a6"
+        self.setProperty("role", "row")
+        self.setFixedHeight(ROW_HEIGHT)
+        title = TITLES[sub_stage]
+        row = QHBoxLayout(self)
+        row.setContentsMargins(5, 0, 4, 0)
+        row.setSpacing(5)
+        self.check = QCheckBox(f"{title}", self)
+        self.check.setObjectName(f"enable_{sub_stage}")
+        self.check.setAccessibleName(f"{NUMBERS[sub_stage]} {title}")
+        self.check.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.check.setEnabled(sub_stage != "init")
+        self.check.setChecked(True)
+        number = label(NUMBERS[sub_stage], "quiet-number")
+        self.iterations = number_label("000", "quiet-number")
+        self.cap = QSpinBox(self)
+        self.cap.setObjectName(f"cap_{sub_stage}")
+        self.cap.setRange(0, 100_000)
+        self.cap.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.cap.setFixedWidth(42)
+        self.cap.setKeyboardTracking(False)
+        self.cap.setAccessibleName(f"Iteration cap of {title}")
+        self.seconds = number_label("00.0 s", "quiet-number")
+        self.loss = number_label("1.2e-5", "quiet-number")
+        self.state = label("waiting", "pill")
+        self.state.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.state.setMinimumWidth(78)
+        for widget in (number, self.check, self.iterations, self.cap, self.seconds, self.loss):
+            row.addWidget(widget)
+        row.addWidget(self.state)
+        if sub_stage == "init":
+            self.cap.setVisible(False)
+            self.iterations.setVisible(False)
+        else:
+            self.cap.setToolTip(
+                f"{RefinementConfig.describe(ITERATION_KEYS[sub_stage])} "
+                "It may end earlier, when it has converged."
+            )
+            self.check.clicked.connect(self._on_checked)
+            self.cap.valueChanged.connect(self._on_cap)
+        self.iterations.setToolTip("Iterations done; the field beside it is their upper bound")
+        self.seconds.setToolTip("Seconds that the sub-stage took, pauses not counted")
+        self.loss.setToolTip("Total weighted loss at its last accepted iteration (no unit)")
+        self.setToolTip(EXPLANATIONS[sub_stage])
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(
+            lambda at: self.menu_wanted.emit(sub_stage, self.mapToGlobal(at))
+        )
+
+    def _on_checked(self, checked: bool) -> None:
+        self._session.change(ENABLE_KEYS[self._sub_stage], checked)
+
+    def _on_cap(self, value: int) -> None:
+        self._session.change(ITERATION_KEYS[self._sub_stage], value, merge=True)
+
+    def show_config(self, config: RefinementConfig) -> None:
+        """Switch and cap as the settings say."""
+        cap = iteration_cap(config, self._sub_stage)
+        for widget in (self.check, self.cap):
+            widget.blockSignals(True)
+        self.check.setChecked(is_enabled(config, self._sub_stage))
+        if cap is not None:
+            self.cap.setValue(cap)
+        for widget in (self.check, self.cap):
+            widget.blockSignals(False)
+
+    def show_row(self, row: SubStageRow, cap: int | None) -> None:
+        """Numbers and state."""
+        begun = row.status not in ("waiting", "skipped")
+        self.iterations.setText(str(row.iterations) if begun and self._sub_stage != "init" else "")
+        self.seconds.setText(f"{row.seconds:.1f} s" if begun and row.seconds is not None else "")
+        self.loss.setText(loss_text(row.final_loss) if begun else "")
+        self.state.setText(STATUS_TEXT[row.status])
+        meaning = STATUS_MEANING[row.status]
+        self.state.setToolTip(f"{meaning} {row.message}".strip())
+        restyle(self.state, state=row.status)
+        restyle(self, active="true" if row.status == "running" else "false")
+        fraction = row.iterations / cap if cap and row.status == "running" else 0.0
+        if fraction != self._fraction:
+            self._fraction = fraction
+            self.update()
+
+    def set_accent(self, colour: str) -> None:
+        """Colour of the progress bar under the running row."""
+        self._accent = colour
+        self.update()
+
+    def paintEvent(self, event) -> None:
+        """The row, with a thin bar below while it runs."""
+        super().paintEvent(event)
+        if self._fraction > 0:
+            painter = QPainter(self)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(self._accent))
+            width = (self.width() - 12) * min(self._fraction, 1.0)
+            painter.drawRoundedRect(QRectF(6, self.height() - 3, width, 2), 1, 1)
+
+
+class SubStagesPanel(ScrollPanel):
+    """Seven rows; a right click on one offers to run to here or from here."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.rows: dict[SubStage, SubStageRowWidget] = {}
+        for sub_stage in SUBSTAGES:
+            row = SubStageRowWidget(sub_stage, session, self.content)
+            row.menu_wanted.connect(self._show_menu)
+            self.rows[sub_stage] = row
+            self.column.addWidget(row)
+        self.column.addStretch(1)
+        session.config_changed.connect(self._show_config)
+        session.rows_changed.connect(self._show_rows)
+        self._show_config()
+        self._show_rows()
+
+    def _show_config(self) -> None:
+        for row in self.rows.values():
+            row.show_config(self._session.config)
+
+    def _show_rows(self) -> None:
+        for sub_stage, widget in self.rows.items():
+            row = self._session.rows[sub_stage]
+            widget.show_row(row, iteration_cap(self._session.config, sub_stage))
+
+    def menu_of(self, sub_stage: SubStage) -> QMenu:
+        """The menu of a row's right click."""
+        session = self._session
+        menu = QMenu(self)
+        ready = session.activity == "ready"
+        to_here = menu.addAction(f"Run to here: {TITLES[sub_stage]}")
+        from_here = menu.addAction("Run from here, on the shown state")
+        only = menu.addAction("Run only this, on the shown state")
+        if to_here is None or from_here is None or only is None:
+            return menu
+        to_here.triggered.connect(lambda: session.run(None, sub_stage))
+        from_here.triggered.connect(lambda: session.run(sub_stage, None))
+        only.triggered.connect(lambda: session.run(sub_stage, sub_stage))
+        for action in (to_here, from_here, only):
+            action.setEnabled(ready)
+        if sub_stage == "init":
+            only.setVisible(False)
+        return menu
+
+    def _show_menu(self, sub_stage: SubStage, at: QPoint) -> None:
+        menu = self.menu_of(sub_stage)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(at)
+
+    def set_theme(self, theme) -> None:
+        """Colours of what is painted by hand."""
+        for row in self.rows.values():
+            row.set_accent(theme.accent)

@@ -1,0 +1,145 @@
+"""What the window remembers of each run, and of each sub-stage while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from app.loss_curves import SubStageCurves
+from refine_engine.config import ENABLE_KEYS, ITERATION_KEYS, RefinementConfig
+from refine_engine.state import (
+    SUBSTAGES,
+    OptimizationState,
+    RefinementOutput,
+    ScaleReport,
+    SubStage,
+    SubStageStatus,
+)
+
+TITLES: Mapping[SubStage, str] = {
+    "init": "Initialise",
+    "root": "Root fitting",
+    "smpl": "SMPL fitting",
+    "motion": "Motion prior",
+    "environmental": "Ground, contact",
+    "scale": "Joint scale",
+    "final": "Final refinement",
+}
+"""What people read for a sub-stage."""
+
+NUMBERS: Mapping[SubStage, str] = {s: f"5.{i}" for i, s in enumerate(SUBSTAGES, start=1)}
+
+EXPLANATIONS: Mapping[SubStage, str] = {
+    "init": "Load, repair, fill gaps, first scale and ground, contacts. Always runs.",
+    "root": "Moves and turns each body as a whole until it fits what was measured.",
+    "smpl": "Also bends the joints and shapes the body.",
+    "motion": "Makes the motion plausible, in growing windows of time.",
+    "environmental": "Puts feet on the ground and stops them from sliding; moves the ground plane.",
+    "scale": "Finds metres per reconstruction unit (alpha) from all evidence together.",
+    "final": "Everything together, once more.",
+}
+
+STATUS_TEXT: Mapping[SubStageStatus, str] = {
+    "waiting": "waiting",
+    "running": "running",
+    "converged": "converged",
+    "capped": "capped",
+    "rolled_back": "rolled back",
+    "skipped": "skipped",
+}
+
+STATUS_MEANING: Mapping[SubStageStatus, str] = {
+    "waiting": "Has not begun.",
+    "running": "Iterates now.",
+    "converged": "Ended by itself: further steps would move joints by less than the tolerance.",
+    "capped": "Ended at its iteration cap before it converged; raise the cap to go on.",
+    "rolled_back": "Held-out evidence says it made things worse; its changes were undone.",
+    "skipped": "Switched off, or outside of the part that was run.",
+}
+
+
+@dataclass
+class SubStageRow:
+    """Live numbers of one sub-stage."""
+
+    sub_stage: SubStage
+    status: SubStageStatus = "waiting"
+    iterations: int = 0
+    seconds: float | None = None
+    final_loss: float | None = None
+    message: str = ""
+
+
+def fresh_rows() -> dict[SubStage, SubStageRow]:
+    """Seven rows that have not begun."""
+    return {s: SubStageRow(s) for s in SUBSTAGES}
+
+
+@dataclass
+class RunRecord:
+    """One run of the history."""
+
+    number: int
+    label: str
+    started: str
+    """Wall-clock time of the start, "14:05:09"."""
+    config: RefinementConfig
+    initial_state: OptimizationState
+    start_state: OptimizationState
+    """Where it began: the initial state, or an earlier result."""
+    rows: dict[SubStage, SubStageRow] = field(default_factory=fresh_rows)
+    curves: dict[SubStage, SubStageCurves] = field(default_factory=dict)
+    status: Literal["running", "finished", "stopped", "cancelled", "failed"] = "running"
+    final_state: OptimizationState | None = None
+    output: RefinementOutput | None = None
+    scale: ScaleReport | None = None
+    heights: Mapping[int, float] = field(default_factory=dict)
+    metrics: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Name to (before, after), where the engine computed them."""
+    seconds: float = 0.0
+
+    @property
+    def total_loss(self) -> float | None:
+        """Final loss of the last sub-stage that ran."""
+        for sub_stage in reversed(SUBSTAGES):
+            loss = self.rows[sub_stage].final_loss
+            if loss is not None and sub_stage != "init":
+                return loss
+        return None
+
+
+def differences(before: RefinementConfig, after: RefinementConfig) -> list[str]:
+    """Settings that differ, as "key: old -> new"."""
+    old, new = before.to_dict(), after.to_dict()
+    return [f"{k}: {_short(old[k])} → {_short(new[k])}" for k in old if old[k] != new[k]]
+
+
+def _short(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def is_enabled(config: RefinementConfig, sub_stage: SubStage) -> bool:
+    """Whether a sub-stage is switched on (``init`` always is)."""
+    return sub_stage == "init" or bool(getattr(config, ENABLE_KEYS[sub_stage]))
+
+
+def iteration_cap(config: RefinementConfig, sub_stage: SubStage) -> int | None:
+    """Upper bound on a sub-stage's iterations; None for ``init``."""
+    return None if sub_stage == "init" else int(getattr(config, ITERATION_KEYS[sub_stage]))
+
+
+def only_between(
+    config: RefinementConfig, first: SubStage | None, last: SubStage | None
+) -> RefinementConfig:
+    """The configuration with every sub-stage before ``first`` or after ``last`` switched off."""
+    low = SUBSTAGES.index(first) if first else 0
+    high = SUBSTAGES.index(last) if last else len(SUBSTAGES)
+    off = {
+        ENABLE_KEYS[s]: False
+        for i, s in enumerate(SUBSTAGES)
+        if s != "init" and not low <= i <= high
+    }
+    return config.replace(**off)
