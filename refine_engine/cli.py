@@ -18,7 +18,9 @@ from refine_engine.errors import Cancelled, InputError, RefinementError
 COMMAND_MODULES: tuple[str, ...] = (
     "refine_engine.evaluation.synthetic.command",
     "refine_engine.importers.inspect_command",
+    "refine_engine.refine_command",
     "refine_engine.evaluation.evaluate_command",
+    "refine_engine.evaluation.bench_command",
 )
 """Modules with ``add_command``, in the order in which ``--help`` lists them."""
 

@@ -85,6 +85,19 @@ class Stage5Refiner:
             )
         return self._output
 
+    @property
+    def packed_problem(self) -> tuple[Problem, BodyModel]:
+        """Evidence as packed by the last run, with the body: for benchmarks and diagnosis.
+
+        Raises
+        ------
+        OptimizationError
+            Nothing ran yet.
+        """
+        if self._problem is None or self._body is None:
+            raise OptimizationError("refinement", "has no problem", "run refine() first")
+        return self._problem, self._body
+
     def refine(
         self, refinement_input: RefinementInput | Scene, control: RunControl | None = None
     ) -> RefinementOutput:

@@ -61,7 +61,7 @@ class SubStagePlan:
         if self.free is None or config.optimize_ground_plane:
             return self.free
         f = self.free
-        return Free(root=f.root, pose=f.pose, betas=f.betas, plane=False, alpha=f.alpha)
+        return Free(pose=f.pose, betas=f.betas, plane=False, alpha=f.alpha)
 
 
 PLANS: Mapping[SubStage, SubStagePlan] = {
