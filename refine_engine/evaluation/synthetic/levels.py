@@ -22,8 +22,10 @@ class ErrorLevel:
     """Seconds over which pose errors are correlated."""
     pose_bias: float
     """Joint rotations, constant for one person."""
-    pose_white: float
-    """Joint rotations, independent in every frame."""
+    pose_tremble: float
+    """Joint rotations, correlated over ``tremble_time`` only."""
+    tremble_time: float
+    """Seconds: little more than a frame, but what follows is defined at every frame rate."""
     orient_smooth: float
     orient_bias: float
     betas: float
@@ -37,8 +39,8 @@ class ErrorLevel:
     root_time: float
     root_lateral: float
     """Error across the ray, relative to depth, smooth over ``root_time``."""
-    root_white: float
-    """Metres, independent in every frame."""
+    root_tremble: float
+    """Metres, correlated over ``tremble_time``."""
 
     # Cameras.
     camera_rotation: float
@@ -84,18 +86,19 @@ class ErrorLevel:
 
 
 PUBLISHED = ErrorLevel(
-    pose_smooth=0.11,
+    pose_smooth=0.069,
     pose_time=0.25,
-    pose_bias=0.07,
-    pose_white=0.002,
-    orient_smooth=0.06,
-    orient_bias=0.07,
+    pose_bias=0.058,
+    pose_tremble=0.0045,
+    tremble_time=0.02,
+    orient_smooth=0.064,
+    orient_bias=0.068,
     betas=0.5,
-    root_bias=0.025,
-    root_smooth=0.015,
+    root_bias=0.022,
+    root_smooth=0.0125,
     root_time=0.8,
     root_lateral=0.004,
-    root_white=0.0010,
+    root_tremble=0.0003,
     camera_rotation=0.005,
     camera_drift=0.02,
     alpha_range=(0.3, 3.0),
@@ -117,16 +120,16 @@ PUBLISHED = ErrorLevel(
 
 EASY = replace(
     PUBLISHED,
-    pose_smooth=0.05,
+    pose_smooth=0.035,
     pose_bias=0.03,
-    pose_white=0.001,
-    orient_smooth=0.025,
+    pose_tremble=0.002,
+    orient_smooth=0.03,
     orient_bias=0.03,
     betas=0.25,
     root_bias=0.01,
-    root_smooth=0.006,
+    root_smooth=0.005,
     root_lateral=0.002,
-    root_white=0.0005,
+    root_tremble=0.0002,
     camera_rotation=0.002,
     camera_drift=0.005,
     alpha_range=(0.8, 1.25),
@@ -146,16 +149,16 @@ EASY = replace(
 
 HARD = replace(
     PUBLISHED,
-    pose_smooth=0.15,
-    pose_bias=0.10,
-    pose_white=0.008,
+    pose_smooth=0.1,
+    pose_bias=0.085,
+    pose_tremble=0.009,
     orient_smooth=0.09,
-    orient_bias=0.10,
+    orient_bias=0.1,
     betas=0.8,
-    root_bias=0.05,
-    root_smooth=0.03,
+    root_bias=0.04,
+    root_smooth=0.025,
     root_lateral=0.006,
-    root_white=0.004,
+    root_tremble=0.002,
     camera_rotation=0.009,
     camera_drift=0.05,
     alpha_range=(0.1, 10.0),

@@ -23,6 +23,10 @@ _JOINT_SHARE = np.array(
 )
 """Errors of joints 1 to 23 relative to the level: limbs are harder than the trunk."""
 
+_AXIS_SHARE = np.array([1.2, 0.8, 0.5])
+"""Errors of the orientation about the camera's axes: an image hardly tells a lean towards the
+camera (x), tells a heading better (y), and shows a lean to the side (z)."""
+
 
 @dataclass(frozen=True)
 class CameraMotion:
@@ -57,17 +61,19 @@ def estimate_motion(
 
     The depth error has a constant part that follows from the estimated stature (a regressor puts
     a person whom it takes for taller further away, because the image shows one size), a smooth
-    part, and hardly anything independent from frame to frame.
+    part, and a small tremble.
     """
     exact = true_camera_motion(truth, person)
     count, fps = len(person.frames), truth.fps
     share = _JOINT_SHARE[:, None]
     pose = level.pose_bias * rng.standard_normal((23, 3))
     pose = pose + level.pose_smooth * smooth_noise(rng, count, (23, 3), level.pose_time * fps)
-    pose += level.pose_white * rng.standard_normal((count, 23, 3))
+    short = level.tremble_time * fps
+    pose += level.pose_tremble * smooth_noise(rng, count, (23, 3), short)
     orient = level.orient_bias * rng.standard_normal(3)
     orient = orient + level.orient_smooth * smooth_noise(rng, count, (3,), level.pose_time * fps)
-    orient += 0.5 * level.pose_white * rng.standard_normal((count, 3))
+    orient = _AXIS_SHARE * orient
+    orient += 0.5 * level.pose_tremble * smooth_noise(rng, count, (3,), short)
     betas = exact.betas + level.betas * rng.standard_normal(10)
     taller = stature(truth.model, betas).value / stature(truth.model, exact.betas).value
     depth = np.log(taller) + level.root_bias * rng.standard_normal()
@@ -76,7 +82,7 @@ def estimate_motion(
     pelvis = exact.transl_cam + rest_joints(truth.model, exact.betas)[0]
     estimate = pelvis * np.exp(depth)[:, None]
     estimate[:, :2] += across * pelvis[:, 2:]
-    estimate += level.root_white * rng.standard_normal((count, 3))
+    estimate += level.root_tremble * smooth_noise(rng, count, (3,), short)
     return CameraMotion(
         exp_so3(orient) @ exact.R_cam_root,
         exact.body_pose @ exp_so3(share * pose),

@@ -126,7 +126,7 @@ def _without_errors(level: ErrorLevel) -> ErrorLevel:
     zeros: dict[str, object] = {
         f.name: 0.0 for f in fields(level) if isinstance(getattr(level, f.name), float)
     }
-    zeros |= {"pose_time": level.pose_time, "root_time": level.root_time}
+    zeros |= {name: getattr(level, name) for name in ("pose_time", "root_time", "tremble_time")}
     zeros |= {"depth_flatten": (0.0, 0.0), "ghosts": 0}
     return replace(level, **zeros)  # type: ignore[arg-type]
 

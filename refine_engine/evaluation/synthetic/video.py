@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import av
 
@@ -20,7 +20,7 @@ def write_video(views: SceneViews, path: Path) -> None:
     codec = _codec()
     with av.open(str(temporary), "w") as container:
         rate = Fraction(truth.fps).limit_denominator(1001)
-        stream = cast("av.VideoStream", container.add_stream(codec, rate=rate))
+        stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         if codec == "libx264":
             # One thread: the bits do not depend on the machine.
