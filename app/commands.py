@@ -223,7 +223,7 @@ def _view(w: MainWindow) -> None:
 
     for key, text, shortcut, field, tip in DISPLAY:
         action = add(
-            Command(key, text, "View", tip, shortcut, checkable=True),
+            Command(key, text, "View", tip, shortcut, checkable=True, when=open_),
             lambda on, f=field: w.change_display(**{f: on}),
         )
         w.registry.set_checked(key, bool(getattr(w.display, field)))

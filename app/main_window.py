@@ -217,7 +217,6 @@ class MainWindow(QMainWindow):
         bar.addWidget(spacer)
         self.title = QLabel("", bar)
         self.title.setProperty("role", "small")
-        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.before_after = self._tool_button(bar, "Before / after  G", "view.ghost")
         bar.addAction(self.registry["run.reset"])
         bar.addAction(self.registry["file.export"])
@@ -227,9 +226,15 @@ class MainWindow(QMainWindow):
             child.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         menu_bar = self.menuBar()
         if menu_bar is not None:
-            self.title.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-            self.title.setContentsMargins(0, 0, 10, 0)
+            self.title.setContentsMargins(0, 0, 12, 0)
             menu_bar.setCornerWidget(self.title, Qt.Corner.TopRightCorner)
+
+    def _place_title(self) -> None:
+        # A menu bar gives its corner widget a size only when it is set.
+        bar = self.menuBar()
+        if bar is not None:
+            bar.setCornerWidget(self.title, Qt.Corner.TopRightCorner)
+            self.title.show()
 
     def _tool_button(self, bar: QToolBar, text: str, key: str) -> QToolButton:
         action = self.registry[key]
@@ -241,6 +246,8 @@ class MainWindow(QMainWindow):
         button.setAccessibleName("Before and after")
         button.clicked.connect(action.trigger)
         action.toggled.connect(button.setChecked)
+        action.enabledChanged.connect(button.setEnabled)
+        button.setEnabled(action.isEnabled())
         bar.addWidget(button)
         return button
 
@@ -315,6 +322,7 @@ class MainWindow(QMainWindow):
         ]
         self.title.setText("  ·  ".join(parts))
         self.title.setToolTip(str(opened.folder))
+        self._place_title()
         self.setWindowTitle(f"{opened.folder.name} — SMPL Refiner")
         self.docks["people"].title.note.setText("frames seen  ·  height  ·  likelihood")
         self._show_caption()
@@ -602,6 +610,7 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         self._closing = True
+        self.session.undo.indexChanged.disconnect()
         self.settings.set_layout(self.saveGeometry(), self.saveState())
         self._moving.stop()
         self.status.stop()

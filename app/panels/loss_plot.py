@@ -20,6 +20,16 @@ DONE_HEIGHT = 142
 class _LogAxis(pg.AxisItem):
     """Decades as 1e-3, 0.01, 0.1, 1, 10: few ticks, read at a glance."""
 
+    def tickValues(self, minVal, maxVal, size):  # noqa: N802, N803  (pyqtgraph's names)
+        """Decades; 2 and 5 between them where there are few; never so many that they touch."""
+        decades = range(int(np.floor(minVal)), int(np.ceil(maxVal)) + 1)
+        values = [float(d) for d in decades if minVal <= d <= maxVal]
+        if len(values) < 2:
+            fine = [d + f for d in decades for f in (0.0, np.log10(2.0), np.log10(5.0))]
+            values = [v for v in fine if minVal <= v <= maxVal] or [(minVal + maxVal) / 2]
+        most = max(int(size / 18), 1)
+        return [(1.0, values[:: -(-len(values) // most)])]
+
     def tickStrings(self, values, scale, spacing):
         """Text of each tick; only whole decades unless the range is narrow."""
         return [f"{10**v:.3g}" for v in values]

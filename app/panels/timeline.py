@@ -335,7 +335,8 @@ class TimelinePanel(QWidget):
     def _button(self, tip: str, slot) -> QToolButton:
         button = QToolButton(self)
         button.setProperty("role", "command")
-        button.setFixedSize(32, 27)
+        button.setFixedSize(34, 28)
+        button.setIconSize(QSize(16, 16))
         button.setToolTip(tip)
         button.setAccessibleName(tip)
         if slot is not None:
