@@ -150,13 +150,46 @@ def refine_folder(
     refiner = Stage5Refiner(config, body)
     for snapshot in _iterate(refiner, refinement_input, control, checkpoint):
         if snapshot.event == "end":
-            _save(target, refiner)
+            _save(target, refiner.output, config)
         if watch is not None:
             watch(snapshot)
-    _save(target, refiner)
-    before_after = compare(refiner.output, refinement_input.scene, body, folder / TRUTH_FILE)
-    results = write_results(target, refiner.output, refinement_input.scene, config, before_after)
+    scene = refinement_input.scene
+    results = write_run(target, refiner.output, scene, body, config, folder / TRUTH_FILE)
     return FolderRun(results, refiner.output, target)
+
+
+def write_run(
+    target: Path,
+    output: RefinementOutput,
+    scene: Scene,
+    body: BodyModel,
+    config: RefinementConfig,
+    truth_file: Path | None = None,
+) -> dict[str, Any]:
+    """Write everything that ``5_refinement`` holds; the command line and the app both call this.
+
+    Parameters
+    ----------
+    target
+        Folder to write into.
+    output, scene, body, config
+        Result of a run, what was refined, and how.
+    truth_file
+        ``ground_truth.npz``, where there may be one.
+
+    Returns
+    -------
+    dict
+        Content of ``refinement_results.json``.
+
+    Raises
+    ------
+    ExportError
+        A file cannot be written.
+    """
+    _save(target, output, config)
+    before_after = compare(output, scene, body, truth_file)
+    return write_results(target, output, scene, config, before_after)
 
 
 def compare(
@@ -199,13 +232,12 @@ def _iterate(
     )
 
 
-def _save(target: Path, refiner: Stage5Refiner) -> None:
-    out = refiner.output
+def _save(target: Path, out: RefinementOutput, config: RefinementConfig) -> None:
     # A sub-stage that was stopped half way has not ended: a resumed run does it again.
     ended = [s for s in out.sub_stages if s.status not in ("running", "waiting")]
     if out.status == "stopped" and ended and ended[-1].message.startswith("stopped by the user"):
         ended.pop()
-    write_checkpoint(target / CHECKPOINT_FILE, out.state, ended, refiner.config.weights())
+    write_checkpoint(target / CHECKPOINT_FILE, out.state, ended, config.weights())
 
 
 def _check_matches(checkpoint: Checkpoint, scene: Scene, path: Path) -> None:
