@@ -335,7 +335,7 @@ def restart_chunk(truth: Truth, begin: int, unit: float) -> None:
 
 
 def write_video(path: Path, num_frames: int, fps: int = 25, size: tuple[int, int] = SIZE) -> None:
-    """A video whose frame k is grey of value 8 k."""
+    """A video whose frame k is grey of value 10 k."""
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -344,8 +344,9 @@ def write_video(path: Path, num_frames: int, fps: int = 25, size: tuple[int, int
         stream.height, stream.width = size
         stream.pix_fmt = "yuv420p"
         stream.gop_size = 8
+        stream.bit_rate = 4_000_000
         for k in range(num_frames):
-            image = np.full((*size, 3), 8 * k % 256, dtype=np.uint8)
+            image = np.full((*size, 3), 10 * k % 256, dtype=np.uint8)
             for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
                 container.mux(packet)
         for packet in stream.encode():
