@@ -59,6 +59,8 @@ def estimate_cameras(
     steps = np.linalg.norm(np.diff(centers, axis=0), axis=-1)
     travelled = np.concatenate([[0.0], np.cumsum(steps)])
     drift = _drift(travelled, level.camera_drift, truth.fps, rng)
+    wobble = level.camera_wobble * smooth_noise(rng, count, (3,), 0.33 * truth.fps)
+    drift += wobble - wobble[0]
     R = exp_so3(turn) @ truth.R_cam_world
     units = level.chunk_scale * rng.standard_normal(int(chunk[-1]) + 1)
     units[0] = 0.0

@@ -144,33 +144,38 @@ def _flat_feet(
     """Global rotations of foot and toes, flat and still where they stand, blended outside."""
     blend = max(1, round(BLEND_S * fps))
     heading = np.arctan2(foot[:, 0, 2], foot[:, 2, 2])
-    new_foot, new_toe = foot.copy(), toe.copy()
+    still_feet: list[tuple[int, int, Array]] = []
+    still_toes: list[tuple[int, int, Array]] = []
     for start, end in runs(heel_down | toe_down):
         flat_rows = start + np.flatnonzero((heel_down & toe_down)[start:end])
         rows = flat_rows if len(flat_rows) else np.arange(start, end)
         mean = np.arctan2(np.sin(heading[rows]).mean(), np.cos(heading[rows]).mean())
         flat = rotation_y(np.array(mean))
         if len(flat_rows):
-            _turn_towards(new_foot, foot, flat, flat_rows[0], flat_rows[-1] + 1, blend)
+            still_feet.append((int(flat_rows[0]), int(flat_rows[-1]) + 1, flat))
         toe_rows = start + np.flatnonzero(toe_down[start:end])
         if len(toe_rows):
-            _turn_towards(new_toe, toe, flat, toe_rows[0], toe_rows[-1] + 1, blend)
-    return new_foot, new_toe
+            still_toes.append((int(toe_rows[0]), int(toe_rows[-1]) + 1, flat))
+    return _held(foot, still_feet, blend), _held(toe, still_toes, blend)
 
 
-def _turn_towards(
-    result: Array, recorded: Array, flat: Array, start: int, end: int, blend: int
-) -> None:
-    """Write ``flat`` on [start, end) and fade the correction out on both sides."""
-    result[start:end] = flat
-    for edge, step in ((start, -1), (end - 1, 1)):
-        correction = log_so3(recorded[edge].T @ flat)
-        for k in range(1, blend):
-            row = edge + step * k
-            if not 0 <= row < len(result):
-                break
-            weight = float(1 - smoothstep(np.array(k / blend)))
-            result[row] = result[row] @ exp_so3(weight * correction)
+def _held(recorded: Array, still: list[tuple[int, int, Array]], blend: int) -> Array:
+    """Rotations that are ``flat`` on each [start, end); corrections fade out on both sides."""
+    result = recorded.copy()
+    held = np.zeros(len(recorded), dtype=np.bool_)
+    for start, end, flat in still:
+        result[start:end] = flat
+        held[start:end] = True
+    for start, end, flat in still:
+        for edge, step in ((start, -1), (end - 1, 1)):
+            correction = log_so3(recorded[edge].T @ flat)
+            for k in range(1, blend):
+                row = edge + step * k
+                if not 0 <= row < len(result) or held[row]:
+                    break
+                weight = float(1 - smoothstep(np.array(k / blend)))
+                result[row] = result[row] @ exp_so3(weight * correction)
+    return result
 
 
 def _pinned(

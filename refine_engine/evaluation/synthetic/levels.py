@@ -47,6 +47,8 @@ class ErrorLevel:
     """Smooth over a second; the first frame of a chunk is exact by definition."""
     camera_drift: float
     """Growth of the position error, metres per square root of a travelled metre."""
+    camera_wobble: float
+    """Metres, smooth over a third of a second: even a camera that stands still seems to move."""
     alpha_range: tuple[float, float]
     """Metres per unit, drawn log-uniformly."""
     scale_error: float
@@ -101,6 +103,7 @@ PUBLISHED = ErrorLevel(
     root_tremble=0.0003,
     camera_rotation=0.005,
     camera_drift=0.02,
+    camera_wobble=0.003,
     alpha_range=(0.3, 3.0),
     scale_error=0.05,
     chunk_scale=0.03,
@@ -132,6 +135,7 @@ EASY = replace(
     root_tremble=0.0002,
     camera_rotation=0.002,
     camera_drift=0.005,
+    camera_wobble=0.001,
     alpha_range=(0.8, 1.25),
     scale_error=0.03,
     chunk_scale=0.01,
@@ -161,6 +165,7 @@ HARD = replace(
     root_tremble=0.002,
     camera_rotation=0.009,
     camera_drift=0.05,
+    camera_wobble=0.008,
     alpha_range=(0.1, 10.0),
     scale_error=0.15,
     chunk_scale=0.05,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refine_engine.body import JointMotion, joint_kinematics, rest_joints
+from refine_engine.errors import InputError
 from refine_engine.evaluation.synthetic.appearance import Appearance, exact_view, observe
 from refine_engine.evaluation.synthetic.camera_errors import EstimatedCameras, estimate_cameras
 from refine_engine.evaluation.synthetic.depth_errors import DepthErrors, blacked_out, people_mask
@@ -98,7 +99,7 @@ def make_scene(options: SampleOptions) -> SyntheticScene:
     Raises
     ------
     InputError
-        The motion folder has no usable clip.
+        The motion folder has no usable clip, or nobody is seen in the scene.
     """
     level = ERROR_LEVELS[options.level]
     if options.clean:
@@ -118,7 +119,11 @@ def make_scene(options: SampleOptions) -> SyntheticScene:
     people = {}
     for pid, person in truth.people.items():
         rng = stream(100 + pid)
-        people[pid] = _estimated_person(truth, person, views_of[pid], options, level, rng)
+        estimate = _estimated_person(truth, person, views_of[pid], options, level, rng)
+        if len(estimate.frames):
+            people[pid] = estimate
+    if not people:
+        raise InputError("--seed", "gives a scene in which nobody is seen", "use another seed")
     return SyntheticScene(options, truth, cameras, people, views, errors)
 
 

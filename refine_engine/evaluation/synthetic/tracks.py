@@ -39,6 +39,8 @@ class Track:
 def make_track(visible: Array, boxes: Array, level: ErrorLevel, rng: np.random.Generator) -> Track:
     """Lose the person where they are hidden, and now and then for no reason.
 
+    Somebody seen in fewer than :data:`SHORTEST_TRACK` frames has no rows at all.
+
     Parameters
     ----------
     visible
@@ -49,16 +51,19 @@ def make_track(visible: Array, boxes: Array, level: ErrorLevel, rng: np.random.G
         How often tracks are lost.
     """
     count = len(visible)
+    shortest = min(SHORTEST_TRACK, count)
     seen = visible >= LEAST_VISIBLE
+    if seen.sum() < shortest:
+        nothing = np.zeros(0, dtype=np.int64)
+        return Track(nothing, nothing, np.zeros((0, 4)))
     for _ in range(rng.poisson(level.gaps * count / 100)):
         length = int(rng.integers(level.gap_frames[0], level.gap_frames[1] + 1))
         length = min(length, count // 3)
-        if count - length > 2:
-            start = int(rng.integers(1, count - length))
-            seen[start : start + length] = False
-    # A clip too short for the network keeps its whole track: losing it tests nothing.
-    if seen.sum() < min(SHORTEST_TRACK, count):
-        seen[:] = True
+        start = int(rng.integers(1, max(2, count - length)))
+        kept = seen.copy()
+        kept[start : start + length] = False
+        if kept.sum() >= shortest:
+            seen = kept
     noise = rng.standard_normal((count, 4)) * 0.008 * np.repeat(boxes[:, 2:], 2, axis=1)
     noisy = boxes + noise
     noisy[:, 2:] = np.maximum(noisy[:, 2:], 2.0)
