@@ -133,7 +133,7 @@ def _arrange_picture(
         application.exit(0 if saved else 1)
 
     def later(*_: object) -> None:
-        QTimer.singleShot(_SETTLE_MS, window, save)
+        QTimer.singleShot(_SETTLE_MS, save)
 
     def fail(failure: object) -> None:
         sys.stderr.write(f"smpl-refiner-gui: {getattr(failure, 'message', failure)}\n")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.engine_worker import OpenedScene, RunGenerator, RunRequest
+from app.engine_worker import OpenedScene, RunGenerator, RunRequest, Summary
 from refine_engine.config import RefinementConfig
-from refine_engine.state import OptimizationState, RefinementOutput
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from refine_engine.refinement.refiner import Stage5Refiner
-    from refine_engine.scene import Scene
+    from refine_engine.state import OptimizationState, RefinementOutput
 
 _UNSOLVED = ("enable_", "_iterations", "lambda_", "guard")
 """Settings that do not change what a refiner prepared from the input."""
@@ -32,19 +32,32 @@ class Engine:
         from refine_engine.importers import load_results
         from refine_engine.refinement.initialisation import initialise
         from refine_engine.refinement.input import RefinementInput
+        from refine_engine.terms.registry import TERMS
 
         scene = load_results(folder)
         scene = RefinementInput.from_scene(scene).limited(config.max_frames).scene
         body = load_body_model(scene.gender, search=[body_folder or None])
         state = initialise(scene, body, config).state
         self._refiner = self._prepared = None
-        return OpenedScene(folder, scene, body, state, self.heights(body, state))
+        constants = {name: info.c_term for name, info in TERMS.items()}
+        return OpenedScene(folder, scene, body, state, _heights(body, state), constants)
 
-    def heights(self, body: Any, state: OptimizationState) -> Mapping[int, float]:
-        """Standing height of each person in metres."""
-        from refine_engine.body import stature
+    def summarise(self, opened: OpenedScene, output: RefinementOutput) -> Summary:
+        """Heights, and the metrics before and after (with ground truth where it lies there)."""
+        from refine_engine.evaluation.metric_list import METRICS
+        from refine_engine.evaluation.sources import TRUTH_FILE
+        from refine_engine.run import compare
 
-        return {i: float(stature(body, p.betas).value) for i, p in state.people.items()}
+        truth = (opened.scene.root or opened.folder) / TRUTH_FILE
+        found = compare(output, opened.scene, opened.body, truth)
+        metrics: dict[str, tuple[float, float]] = {}
+        for metric in METRICS:
+            before = found["before"].get(metric.key)
+            after = found["after"].get(metric.key)
+            if before is not None and after is not None:
+                name = f"{metric.label}, {metric.unit}" if metric.unit else metric.label
+                metrics[name] = (before, after)
+        return Summary(_heights(opened.body, output.state), metrics)
 
     def iterate(self, request: RunRequest) -> RunGenerator:
         """A run; a live one goes on with what the last run prepared from the input."""
@@ -53,10 +66,12 @@ class Engine:
         opened, config = request.opened, request.config
         prepared = (id(opened.scene), _input_settings(config))
         refiner = self._refiner
-        if request.live and refiner is not None and self._prepared == prepared:
+        live = request.live and request.start is not None and request.first is not None
+        if live and refiner is not None and self._prepared == prepared:
             assert request.start is not None
+            assert request.first is not None
             yield from refiner.resolving(
-                request.start, config.weights(), request.first or "final", request.control
+                request.start, config.weights(), request.first, request.control
             )
             return refiner.output
         refiner = Stage5Refiner(config, opened.body)
@@ -67,12 +82,32 @@ class Engine:
         return refiner.output
 
     def export(
-        self, folder: Path, output: RefinementOutput, scene: Scene, config: RefinementConfig
+        self,
+        folder: Path,
+        output: RefinementOutput,
+        opened: OpenedScene,
+        config: RefinementConfig,
     ) -> None:
         """Write the files that the command line writes."""
-        from refine_engine.exporters.results_json import write_results
+        from refine_engine.evaluation.sources import TRUTH_FILE
+        from refine_engine.run import write_run
 
-        write_results(folder, output, scene, config)
+        truth = (opened.scene.root or opened.folder) / TRUTH_FILE
+        write_run(folder, output, opened.scene, opened.body, config, truth)
+
+    def sample(self, folder: Path, options: Mapping[str, Any]) -> Path:
+        """Write a sample scene; returns its folder."""
+        from refine_engine.evaluation.synthetic.options import SampleOptions
+        from refine_engine.evaluation.synthetic.results_folder import write_results_folder
+        from refine_engine.evaluation.synthetic.scene import make_scene
+
+        return write_results_folder(make_scene(SampleOptions(**options)), folder)
+
+
+def _heights(body: Any, state: OptimizationState) -> Mapping[int, float]:
+    from refine_engine.body import stature
+
+    return {i: float(stature(body, p.betas).value) for i, p in state.people.items()}
 
 
 def _input_settings(config: RefinementConfig) -> RefinementConfig:

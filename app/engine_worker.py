@@ -42,6 +42,8 @@ class OpenedScene:
     """What the input says, gaps filled (the state after ``init``)."""
     heights: Mapping[int, float]
     """Standing height of each person in metres, from the betas of ``state``."""
+    unit_constants: Mapping[str, float] = field(default_factory=dict)
+    """Term name to the constant that makes its unit comparable: lambda times it is the weight."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,16 @@ class RunRequest:
     """Solve ``first`` alone, again and warm, because a weight changed."""
 
 
+@dataclass(frozen=True)
+class Summary:
+    """Numbers about a result."""
+
+    heights: Mapping[int, float] = field(default_factory=dict)
+    """Standing height of each person in metres."""
+    metrics: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Name with unit to (before, after)."""
+
+
 class EnginePort(Protocol):
     """What the worker needs of the engine (tests put a recorded one in its place)."""
 
@@ -73,8 +85,8 @@ class EnginePort(Protocol):
         """A run as a generator that returns its output at its end."""
         ...
 
-    def heights(self, body: Any, state: OptimizationState) -> Mapping[int, float]:
-        """Standing height of each person in metres."""
+    def summarise(self, opened: OpenedScene, output: RefinementOutput) -> Summary:
+        """What is worth knowing about a result besides the result."""
         ...
 
 
@@ -87,7 +99,7 @@ class RunOutcome:
     output: RefinementOutput | None
     error: BaseException | None
     seconds: float
-    heights: Mapping[int, float] = field(default_factory=dict)
+    summary: Summary = field(default_factory=Summary)
 
 
 class SteeredControl(RunControl):
@@ -144,11 +156,11 @@ class EngineWorker(QObject):
         output: RefinementOutput | None = None
         error: BaseException | None = None
         status: Literal["finished", "stopped", "cancelled", "failed"] = "finished"
-        heights: Mapping[int, float] = {}
+        summary = Summary()
         try:
             output = self._drive(self._engine.iterate(request))
-            if output is not None:
-                heights = self._engine.heights(request.opened.body, output.state)
+            if output is not None and not request.live:
+                summary = self._engine.summarise(request.opened, output)
             if request.control.verdict == "cancel":
                 status = "cancelled"
             elif request.control.verdict == "stop":
@@ -158,7 +170,7 @@ class EngineWorker(QObject):
         except Exception as failure:  # noqa: BLE001  (see open)
             status, error = "failed", failure
         seconds = time.perf_counter() - began
-        self.run_ended.emit(RunOutcome(request.number, status, output, error, seconds, heights))
+        self.run_ended.emit(RunOutcome(request.number, status, output, error, seconds, summary))
 
     def _drive(self, steps: RunGenerator) -> RefinementOutput | None:
         while True:

@@ -216,10 +216,10 @@ class FileCommands(QObject):
             return
         if (folder / "refinement_results.json").exists() and not self._may_replace(folder):
             return
-        config, scene = session.shown_config, opened.scene
+        config = session.shown_config
 
         def job() -> Path:
-            self._window.engine.export(folder, output, scene, config)
+            self._window.engine.export(folder, output, opened, config)
             return folder
 
         session.do("export", job, f"Writing {folder} …")

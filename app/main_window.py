@@ -226,7 +226,7 @@ class MainWindow(QMainWindow):
             child.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         menu_bar = self.menuBar()
         if menu_bar is not None:
-            self.title.setContentsMargins(0, 0, 12, 0)
+            self.title.setContentsMargins(0, 7, 14, 7)
             menu_bar.setCornerWidget(self.title, Qt.Corner.TopRightCorner)
 
     def _place_title(self) -> None:
@@ -313,12 +313,15 @@ class MainWindow(QMainWindow):
         self.area.bar.show_confidence(
             self.display.depth_confidence, opened.scene.depth is not None and self.display.depth
         )
+        self.weights.set_unit_constants(opened.unit_constants)
         people, frames, fps = len(session.person_ids), opened.scene.num_frames, opened.scene.fps
         repairs = self.report.repairs()
         parts = [
             opened.folder.name,
             f"{people} people, {frames} frames, {fps:g} fps",
-            f"{repairs} repairs on opening" if repairs else "nothing to repair",
+            f"{repairs} {'repair' if repairs == 1 else 'repairs'} on opening"
+            if repairs
+            else "nothing to repair",
         ]
         self.title.setText("  ·  ".join(parts))
         self.title.setToolTip(str(opened.folder))
@@ -599,7 +602,7 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
             path = Path(data.urls()[0].toLocalFile())
             # After the drop has ended: opening may show a dialog, and the source waits meanwhile.
-            QTimer.singleShot(0, self, lambda: self.files.open(path))
+            QTimer.singleShot(0, lambda: self.files.open(path))
 
     def closeEvent(self, event) -> None:
         """Ask during a run; stop and join the engine; then let the view go."""

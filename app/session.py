@@ -470,14 +470,15 @@ class Session(QObject):
         if record is None:
             return
         record.status, record.output = outcome.status, outcome.output
-        record.seconds, record.heights = outcome.seconds, dict(outcome.heights)
+        record.seconds = outcome.seconds
+        record.heights, record.metrics = outcome.summary.heights, outcome.summary.metrics
         for row in record.rows.values():
             if row.status == "running":
                 row.status = "capped" if outcome.status == "finished" else "waiting"
         keep = outcome.output is not None and outcome.status in ("finished", "stopped")
         if keep and outcome.output is not None:
             record.final_state, record.scale = outcome.output.state, outcome.output.scale
-            self.scale, self.heights = record.scale, record.heights
+            self.scale, self.heights = record.scale, record.heights or self.heights
             self._show(outcome.output.state)
             for result in outcome.output.sub_stages:
                 row = record.rows[result.sub_stage]

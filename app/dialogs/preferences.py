@@ -42,7 +42,7 @@ class PreferencesDialog(QDialog):
         self.theme.setCurrentIndex(
             next((i for i, n in enumerate(THEME_NAMES) if n == preferences.theme), 0)
         )
-        self.font = self._spin(preferences.font_px, 10, 24, " px")
+        self.text_size = self._spin(preferences.font_px, 10, 24, " px")
         self.autosave = self._spin(preferences.autosave_seconds, 0, 3600, " s")
         self.autosave.setSpecialValueText("never")
         self.points = self._spin(preferences.depth_points, 1000, 2_000_000, " points")
@@ -59,7 +59,7 @@ class PreferencesDialog(QDialog):
         self.last = QCheckBox("Open the last folder at the start", self)
         self.last.setChecked(preferences.open_last)
         form.addRow("&Theme", self.theme)
-        form.addRow("Text &size", self.font)
+        form.addRow("Text &size", self.text_size)
         form.addRow("&Keep a copy of the session every", self.autosave)
         form.addRow("&Depth points drawn at most", self.points)
         form.addRow("Folder of your &SMPL files", row)
@@ -93,7 +93,7 @@ class PreferencesDialog(QDialog):
     def _restore(self) -> None:
         default = Preferences()
         self.theme.setCurrentIndex(0)
-        self.font.setValue(default.font_px)
+        self.text_size.setValue(default.font_px)
         self.autosave.setValue(default.autosave_seconds)
         self.points.setValue(default.depth_points)
         self.body.setText(default.body_folder)
@@ -105,7 +105,7 @@ class PreferencesDialog(QDialog):
         """What the dialog shows now."""
         return Preferences(
             theme=THEME_NAMES[self.theme.currentIndex()],
-            font_px=self.font.value(),
+            font_px=self.text_size.value(),
             autosave_seconds=self.autosave.value(),
             depth_points=self.points.value(),
             body_folder=self.body.text().strip(),

@@ -20,7 +20,7 @@ DONE_HEIGHT = 142
 class _LogAxis(pg.AxisItem):
     """Decades as 1e-3, 0.01, 0.1, 1, 10: few ticks, read at a glance."""
 
-    def tickValues(self, minVal, maxVal, size):  # noqa: N802, N803  (pyqtgraph's names)
+    def tickValues(self, minVal, maxVal, size):
         """Decades; 2 and 5 between them where there are few; never so many that they touch."""
         decades = range(int(np.floor(minVal)), int(np.ceil(maxVal)) + 1)
         values = [float(d) for d in decades if minVal <= d <= maxVal]

@@ -179,7 +179,7 @@ class TimelineStrip(QWidget):
             painter.drawLine(QPointF(xa, y + bar / 2), QPointF(xb, y + bar / 2))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(theme.quiet))
-        for a, b in spans((person.contacts > 0.5).any(1)):
+        for a, b in spans(np.any(person.contacts > 0.5, axis=1)):
             xa, xb = self.x_of(first + a - 0.4), self.x_of(first + b + 0.4)
             painter.drawRect(QRectF(xa, y + bar + 2, max(xb - xa, 1.5), 2))
 

@@ -14,7 +14,7 @@ from PyQt6.QtCore import QSize, pyqtSignal
 from PyQt6.QtGui import QColor, QImage
 from PyQt6.QtWidgets import QWidget
 
-from app.engine_worker import OpenedScene, RunGenerator, RunRequest
+from app.engine_worker import OpenedScene, RunGenerator, RunRequest, Summary
 from app.runs import is_enabled, iteration_cap
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import Cancelled, InputError
@@ -140,10 +140,13 @@ class RecordedEngine:
             raise InputError(folder, "holds no people", "choose the folder above the stages")
         scene = replace(make_scene(self.frames), root=folder)
         state = make_state(scene)
-        return OpenedScene(folder, scene, None, state, self.heights(None, state))
+        return OpenedScene(folder, scene, None, state, self._heights(state), {"data": 2.0})
 
-    def heights(self, body: Any, state: OptimizationState) -> dict[int, float]:
+    def _heights(self, state: OptimizationState) -> dict[int, float]:
         return {i: 1.6 + 0.05 * n for n, i in enumerate(sorted(state.people))}
+
+    def summarise(self, opened: OpenedScene, output: RefinementOutput) -> Summary:
+        return Summary(self._heights(output.state), {"foot sliding, mm/frame": (7.9, 1.4)})
 
     def iterate(self, request: RunRequest) -> RunGenerator:
         self.threads.add(threading.get_ident())
@@ -242,11 +245,15 @@ class RecordedEngine:
         )
 
     def export(
-        self, folder: Path, output: RefinementOutput, scene: Scene, config: RefinementConfig
+        self,
+        folder: Path,
+        output: RefinementOutput,
+        opened: OpenedScene,
+        config: RefinementConfig,
     ) -> None:
         from refine_engine.exporters.results_json import write_results
 
-        write_results(folder, output, scene, config)
+        write_results(folder, output, opened.scene, config)
         self.exported.append(folder)
 
     def sample(self, folder: Path, options: dict[str, object]) -> Path:
@@ -269,10 +276,10 @@ class PlainView(QWidget):
 
     def __getattr__(self, name: str) -> Any:
         known = (
-            "set_scene set_people show_frame show_state set_ghost set_selection set_display "
-            "set_camera_mode look_through reset_camera turn set_moving set_theme request_render "
-            "shutdown"
-        ).split()
+            *("set_scene", "set_people", "show_frame", "show_state", "set_ghost"),
+            *("set_selection", "set_display", "set_camera_mode", "look_through", "reset_camera"),
+            *("turn", "set_moving", "set_theme", "request_render", "shutdown"),
+        )
         if name not in known:
             raise AttributeError(name)
         return lambda *a: self.calls.append((name, a))
