@@ -1,51 +1,79 @@
-"""Levenberg-Marquardt on the arrow system: the step, its acceptance, its convergence.
+"""Levenberg-Marquardt on the arrow system: one step, its acceptance, its convergence.
 
-Interface (the refinement loop is written on this)::
+The refinement loop is written on this::
 
     damping = Damping()
     while True:
         result = step(problem, state, weights, free, damping, poll=control_callback)
         state, damping = result.state, result.damping
-        if not result.accepted or result.converged(threshold): break
+        if result.converged(threshold):
+            break
 
 ``problem`` is anything with the methods of :class:`ArrowProblem`; this package knows no body and
-no term.
+no term. Robust weights are fixed within an iteration (iteratively reweighted least squares); a
+step is accepted only when the robust loss itself falls, so the loss never rises.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from refine_engine.solver.arrow import (
+    OWN,
+    Border,
+    Eliminated,
+    NotPositive,
+    Part,
+    border_system,
+    eliminate,
+    frame_step,
+)
+from refine_engine.solver.threads import single_threaded_blas, worker_count
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
 S = TypeVar("S")
+T = TypeVar("T")
+Poll = Callable[[], None]
+"""Called at least every 50 ms during an iteration, from the calling thread. It may raise (for
+example ``Cancelled``) to abandon the iteration: the state passed in is untouched."""
 
 JOINT_STEP_M = 5e-4
 ALPHA_STEP = 1e-4
+FLOOR = 1e-6
+"""Added to every diagonal entry: keeps variables that nothing observes where they are."""
+MAX_TRIES = 8
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Free:
-    """Which variables a sub-stage may change."""
+    """Which variables a sub-stage may change; translation and global orientation always."""
 
-    root: bool = True
-    """Global orientation and translation."""
     pose: bool = False
+    """Rotations of joints 1..21."""
     betas: bool = False
     plane: bool = False
     alpha: bool = False
-    """Scale, together with the depth nuisance of each reconstruction chunk."""
+    """Scale, together with the log depth scale of each reconstruction chunk."""
 
 
 @dataclass(frozen=True)
 class Damping:
-    """State of the damping between iterations; start a sub-stage with a fresh one."""
+    """State of the damping between iterations; 1e-6 for a warm start."""
 
     value: float = 1e-4
+    double: bool = False
+    """Whether the band is factored in float64 (after float32 proved too coarse)."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +90,19 @@ class StepResult(Generic[S]):
     max_joint_step: float = 0.0
     """Largest movement of a joint, metres."""
     alpha_step: float = 0.0
-    """Relative change of alpha."""
+    """Change of log alpha."""
     relative_decrease: float = 0.0
     alpha_at_bound: bool = False
     message: str = ""
     """Why nothing was accepted, naming term, person and frame of a non-finite value."""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    """Where the time went."""
 
     def converged(self, threshold: float = 1e-5) -> bool:
-        """All of: joints moved < 0.5 mm, alpha < 1e-4, loss changed by less than ``threshold``.
+        """Joints moved < 0.5 mm, alpha < 1e-4 and the loss fell by less than ``threshold``.
 
-        A step that was not accepted has converged as far as it can.
+        All three: the loss alone is almost flat along scale. A step that was not accepted has
+        converged as far as it can.
         """
         if not self.accepted:
             return True
@@ -83,15 +113,224 @@ class StepResult(Generic[S]):
         )
 
 
+@dataclass(frozen=True, eq=False)
+class QuadraticModel:
+    """The Gauss-Newton model of the whole problem at one state."""
+
+    parts: Sequence[Part]
+    shared_gradient: Array
+    """(K,) by log alpha, the plane's three, the chunks' log scales."""
+    shared_hessian: Array
+
+
 class ArrowProblem(Protocol[S]):
     """What the solver needs of a problem."""
+
+    threads: int
+    """Worker threads asked for; 0 = one per core."""
 
     def evaluate(self, state: S, weights: Mapping[str, float]) -> tuple[float, dict[str, float]]:
         """Total loss and the weighted loss of each active term."""
         ...
 
+    def linearise(
+        self, state: S, weights: Mapping[str, float], free: Free, run: Run
+    ) -> QuadraticModel:
+        """Gauss-Newton model; ``run`` maps a function over people in worker threads."""
+        ...
 
-Poll = Callable[[], None]
-"""Called at least every 50 ms during an iteration, from the calling thread; it may raise
-(for example Cancelled) to abandon the iteration: the state passed in is untouched."""
-_ = Any
+    def moved(self, state: S, frames: Sequence[Array], own: Array, shared: Array) -> S:
+        """A new state after a step: frames (n, width) per person, own (P, 10), shared (K,)."""
+        ...
+
+    def alpha_limits(self, state: S) -> tuple[float, float]:
+        """Smallest and largest step of log alpha that its bounds allow."""
+        ...
+
+    def largest_joint_step(self, before: S, after: S) -> float:
+        """Largest movement of a joint, metres."""
+        ...
+
+    def explain(self, state: S, weights: Mapping[str, float]) -> str:
+        """Which term, person and frame is not finite; empty where all is well."""
+        ...
+
+
+Run = Callable[[Callable[[int], Any], int], list[Any]]
+
+
+def people_runner(threads: int, poll: Poll | None) -> Run:
+    """A function that maps over people in threads and polls the caller meanwhile."""
+
+    def run(function: Callable[[int], T], count: int) -> list[T]:
+        workers = worker_count(threads, count)
+        if workers == 1:
+            results = []
+            for i in range(count):
+                if poll is not None:
+                    poll()
+                results.append(function(i))
+            return results
+        with ThreadPoolExecutor(workers) as pool:
+            futures = [pool.submit(function, i) for i in range(count)]
+            pending = set(futures)
+            try:
+                while pending:
+                    if poll is not None:
+                        poll()
+                    _, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
+            except BaseException:
+                for future in futures:
+                    future.cancel()
+                raise
+            return [future.result() for future in futures]
+
+    return run
+
+
+def step(
+    problem: ArrowProblem[S],
+    state: S,
+    weights: Mapping[str, float],
+    free: Free,
+    damping: Damping,
+    poll: Poll | None = None,
+) -> StepResult[S]:
+    """One accepted Levenberg-Marquardt iteration, or the old state where none lowers the loss."""
+    run = people_runner(problem.threads, poll)
+    clock = _Clock()
+    with single_threaded_blas():
+        total, terms = problem.evaluate(state, weights)
+        if not np.isfinite(total):
+            message = problem.explain(state, weights)
+            return StepResult(state, total, terms, damping, accepted=False, message=message)
+        clock.lap("evaluate")
+        model = problem.linearise(state, weights, free, run)
+        clock.lap("linearise")
+        value, double, message = damping.value, damping.double, ""
+        for _ in range(MAX_TRIES):
+            try:
+                solution = _solve(model, free, value, double, problem.alpha_limits(state), run)
+            except NotPositive as problem_at:
+                message = f"the system is not positive definite at frame {problem_at.frame}"
+                value, double = (value, True) if not double else (max(value, 1e-6) * 6.0, True)
+                continue
+            finally:
+                clock.lap("solve")
+            new = problem.moved(state, solution.frames, solution.own, solution.shared)
+            new_total, new_terms = problem.evaluate(new, weights)
+            clock.lap("evaluate")
+            if np.isfinite(new_total) and new_total < total:
+                decrease = total - new_total
+                ratio = decrease / max(solution.predicted, 1e-300)
+                return StepResult(
+                    state=new,
+                    total=new_total,
+                    terms=new_terms,
+                    damping=Damping(_next_damping(value, ratio), double and ratio > 0.1),
+                    accepted=True,
+                    max_joint_step=problem.largest_joint_step(state, new),
+                    alpha_step=abs(float(solution.shared[0])),
+                    relative_decrease=decrease / max(abs(total), 1e-300),
+                    alpha_at_bound=solution.at_bound,
+                    seconds=clock.laps,
+                )
+            if not np.isfinite(new_total):
+                message = problem.explain(new, weights)
+            elif solution.predicted <= 1e-12 * abs(total):
+                message = "no step lowers the loss any more"
+                break
+            # A rejected step of a float32 factor is tried once more in float64 before damping.
+            value, double = (value, True) if not double else (max(value, 1e-6) * 6.0, True)
+        return StepResult(
+            state,
+            total,
+            terms,
+            Damping(value, double),
+            accepted=False,
+            message=message or "no step lowers the loss any more",
+            seconds=clock.laps,
+        )
+
+
+def _next_damping(value: float, ratio: float) -> float:
+    return max(value * (0.1 if ratio > 0.7 else 0.5 if ratio > 0.3 else 3.0), 1e-9)
+
+
+@dataclass(frozen=True, eq=False)
+class _Solution:
+    frames: list[Array]
+    own: Array
+    shared: Array
+    predicted: float
+    at_bound: bool
+
+
+def free_border(free: Free, people: int, shared: int) -> NDArray[np.bool_]:
+    """Which of the 10 P + K border variables may move."""
+    mask = np.zeros(OWN * people + shared, dtype=bool)
+    mask[: OWN * people] = free.betas
+    tail = mask[OWN * people :]
+    tail[0] = free.alpha
+    tail[1:4] = free.plane
+    tail[4:] = free.alpha
+    return mask
+
+
+def _solve(
+    model: QuadraticModel,
+    free: Free,
+    damping: float,
+    double: bool,
+    limits: tuple[float, float],
+    run: Run,
+) -> _Solution:
+    parts = list(model.parts)
+    dtype = np.float64 if double else np.float32
+
+    def work(i: int) -> Eliminated:
+        return eliminate(parts[i], damping, FLOOR, dtype)
+
+    eliminated = run(work, len(parts))
+    border = border_system(parts, eliminated, model.shared_gradient, model.shared_hessian)
+    mask = free_border(free, len(parts), len(model.shared_gradient))
+    moves, at_bound = _bounded(border, mask, damping, OWN * len(parts), limits)
+    own, shared = moves[: OWN * len(parts)].reshape(-1, OWN), moves[OWN * len(parts) :]
+    frames = [frame_step(rest, own[p], shared) for p, rest in enumerate(eliminated)]
+    slope = float(model.shared_gradient @ shared)
+    for p, part in enumerate(parts):
+        slope += float(part.own_gradient @ own[p])
+        slope += float(part.border[0][:, 0] @ frames[p].reshape(-1))
+    return _Solution(frames, own, shared, -0.5 * slope, at_bound)
+
+
+def _bounded(
+    border: Border,
+    mask: NDArray[np.bool_],
+    damping: float,
+    alpha: int,
+    limits: tuple[float, float],
+) -> tuple[Array, bool]:
+    """Border step with log alpha inside its limits (it is held at the bound that it crosses)."""
+    moves = border.solve(mask, damping)
+    low, high = limits
+    if not mask[alpha] or low <= moves[alpha] <= high:
+        return moves, False
+    fixed = np.zeros(len(moves))
+    fixed[alpha] = np.clip(moves[alpha], low, high)
+    held = mask.copy()
+    held[alpha] = False
+    return border.solve(held, damping, fixed), True
+
+
+class _Clock:
+    """Seconds by name."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = self.laps.get(name, 0.0) + now - self._last
+        self._last = now

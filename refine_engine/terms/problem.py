@@ -1,56 +1,422 @@
 """The refinement problem: people, cameras and evidence, packed once; evaluated many times.
 
-Interface (implementation follows; signatures are agreed)::
+::
 
-    problem = Problem(scene, body, state, config, extra_terms=(...))   # once per run
-    packed = problem.pack(state)                # OptimizationState -> Packed
-    state = problem.unpack(packed)              # Packed -> OptimizationState (cheap, per snapshot)
-    problem.prepare(packed, "smpl", weights)    # at the begin of each sub-stage: depth samples,
-                                                # robust scales, active terms
+    problem = Problem(scene, body, state, config, extra_terms=(...))    # once per run
+    packed = problem.pack(state)                  # OptimizationState -> Packed
+    state = problem.unpack(packed)                # Packed -> OptimizationState, cheap
+    problem.prepare(packed, "smpl", weights)      # at the begin of a sub-stage
     total, terms = problem.evaluate(packed, weights)
-    evidence = problem.evidence(packed)         # {"keypoints": px, "depth": log, "slide": m/frame}
-                                                # on the held-out tenth; absent where no evidence
-    result = step(problem, packed, weights, Free(...), damping, poll)      # solver.levenberg
-    cov = covariance(problem, packed, weights, Free(...))                  # solver.covariance
-        -> Covariance(alpha_sigma, plane_sigma (3,), betas_sigma {id: (10,)},
-                      joint_sigma {id: (n, 24)})
+    evidence = problem.evidence(packed)           # on the held-out tenth, for the guard
+    result = step(problem, packed, weights, Free(...), damping, poll)     # solver.levenberg
+    found = covariance(problem, packed, weights, Free(...))               # solver.covariance
 
-``weights``: term name -> lambda as in RefinementConfig.weights(); a missing name or 0 means that
-the term is exactly absent. Which terms are in a sub-stage is therefore the caller's dictionary.
-``terms.registry.TERMS``: name -> TermInfo(name, description, unit, default_weight, c_term, reason).
+``weights``: term name to lambda as in ``RefinementConfig.weights()``; where a name is missing, or
+its lambda is 0, the term is exactly absent. Which terms a sub-stage has is the caller's choice.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from refine_engine.body import body_size, rest_joints
+from refine_engine.geometry.planes import tangent_basis, updated
+from refine_engine.solver.levenberg import QuadraticModel, people_runner
+from refine_engine.terms.depth_samples import choose_samples
+from refine_engine.terms.frames import FramePart, turned
+from refine_engine.terms.held_out import held_out_evidence
+from refine_engine.terms.joint_uncertainty import joint_sigma
+from refine_engine.terms.model import PersonModel
+from refine_engine.terms.points import FULL_WIDTH
+from refine_engine.terms.protocol import Common, Posed, Term
+from refine_engine.terms.registry import built_in_terms
+from refine_engine.terms.skeleton import joint_motion, skinned_points
+from refine_engine.terms.tracks import build_track
+
+if TYPE_CHECKING:
+    from refine_engine.body import BodyModel
+    from refine_engine.config import RefinementConfig
+    from refine_engine.scene import Array, Scene
+    from refine_engine.solver.levenberg import Free, Poll, Run
+    from refine_engine.state import OptimizationState
+    from refine_engine.terms.protocol import Track
+
+FIRST_KEYPOINT_SCALE_PX = 60.0
+"""Geman-McClure scale of keypoints at a 500 px person while people still stand wrong."""
+LAST_KEYPOINT_SCALE_PX = 25.0
+"""In the sub-stages that follow: five standard deviations; outliers count for nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PackedPerson:
-    """One person's variables, in solver layout."""
+    """One person's variables, in the solver's layout."""
 
     R: Array
     """(n, 24, 3, 3): root in the world, then joints 1..23 relative to their parents."""
     transl: Array
-    """(n, 3) smplx transl, world."""
+    """(n, 3) smplx ``transl``, world, metres."""
     betas: Array
     """(10,)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Packed:
-    """All variables; immutable, a new object per step."""
+    """All variables; immutable, a new object for every step."""
 
     people: tuple[PackedPerson, ...]
     """In the order of ``Problem.ids`` (sorted track ids)."""
     plane: Array
     """(4,)."""
     alpha: float
-    """Metres per reconstruction unit; unpack turns it into scale_delta with alpha_0."""
+    """Metres per reconstruction unit."""
     chunk_log_scale: Array
     """(C,)."""
+
+
+class Problem:
+    """A scene as the solver sees it.
+
+    Parameters
+    ----------
+    scene, body, config
+        What to refine, with which body and settings.
+    state
+        After ``init``: dense frames, contacts, plane, alpha_0. Fixes which frames there are.
+    extra_terms
+        Terms beyond the built-in ones, such as the motion prior.
+    hold_out
+        Keep a tenth of the evidence aside for :meth:`evidence`.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        body: BodyModel,
+        state: OptimizationState,
+        config: RefinementConfig,
+        extra_terms: Sequence[Term] = (),
+        *,
+        hold_out: bool = True,
+    ) -> None:
+        self.scene, self.body, self.config = scene, body, config
+        self.threads = config.threads
+        self.ids = tuple(sorted(state.people))
+        self.terms: tuple[Term, ...] = (*built_in_terms(), *extra_terms)
+        self.hold_out = hold_out
+        self.tracks: list[Track] = [
+            build_track(
+                scene, body, scene.people[i], state.people[i], state, config, hold_out=hold_out
+            )
+            for i in self.ids
+        ]
+        self.keypoint_scale = FIRST_KEYPOINT_SCALE_PX
+        self.shared_depth = config.depth_scale == "shared"
+        if scene.depth is not None:
+            self.shared_depth = self.shared_depth and scene.depth.shares_camera_unit
+        self._template = state
+        self._contacts = [_writable(state.people[i].contacts) for i in self.ids]
+        self._posed: dict[int, tuple[PackedPerson, Array, Posed]] = {}
+        self._last: tuple[Packed, dict[str, float], int, float, dict[str, float]] | None = None
+        self._version = 0
+        self._sub_stage = ""
+
+    def pack(self, state: OptimizationState) -> Packed:
+        """The variables of a state; its contacts are taken over too."""
+        self.set_contacts({i: state.people[i].contacts for i in self.ids})
+        people = tuple(
+            PackedPerson(
+                R=np.concatenate(
+                    [state.people[i].R_world_root[:, None], state.people[i].body_pose], 1
+                ),
+                transl=_writable(state.people[i].transl_world),
+                betas=_writable(state.people[i].betas),
+            )
+            for i in self.ids
+        )
+        return Packed(
+            people, _writable(state.ground_plane), state.alpha, _writable(state.chunk_log_scale)
+        )
+
+    def unpack(self, packed: Packed) -> OptimizationState:
+        """A state with these variables; arrays are views and must not be written to."""
+        people = {
+            i: replace(
+                self._template.people[i],
+                R_world_root=person.R[:, 0],
+                body_pose=person.R[:, 1:],
+                betas=person.betas,
+                transl_world=person.transl,
+                contacts=self._contacts[p],
+                joint_sigma=None,
+            )
+            for p, (i, person) in enumerate(zip(self.ids, packed.people, strict=True))
+        }
+        return replace(
+            self._template,
+            people=people,
+            ground_plane=packed.plane,
+            scale_delta=packed.alpha / self._template.alpha_0 - 1.0,
+            chunk_log_scale=packed.chunk_log_scale,
+        )
+
+    def set_contacts(self, contacts: Mapping[int, Array]) -> None:
+        """Change the contact probabilities (n, 4) of some people."""
+        for p, i in enumerate(self.ids):
+            if i in contacts:
+                self._contacts[p] = _writable(contacts[i])
+        self._forget()
+
+    @property
+    def term_names(self) -> frozenset[str]:
+        """Names of all terms that there are, active or not."""
+        return frozenset(term.info.name for term in self.terms)
+
+    def prepare(
+        self,
+        packed: Packed,
+        sub_stage: str,
+        weights: Mapping[str, float] | None = None,
+        poll: Poll | None = None,
+    ) -> None:
+        """Set what is constant within a sub-stage: the keypoints' robust scale, depth samples.
+
+        Call it at the begin of each sub-stage, and after a change of weights. Depth samples are
+        chosen for the first sub-stage and again for ``scale``, when people stand where they
+        should: choosing them takes longer than several iterations.
+        """
+        self.keypoint_scale = (
+            FIRST_KEYPOINT_SCALE_PX if sub_stage in ("root", "smpl") else LAST_KEYPOINT_SCALE_PX
+        )
+        begun = sub_stage != self._sub_stage
+        chosen = all(track.depth is not None for track in self.tracks)
+        if self.scene.depth is not None and (not chosen or (begun and sub_stage == "scale")):
+            self._choose_depth(packed, self.scene, poll)
+        self._sub_stage = sub_stage
+        self._forget()
+
+    def _choose_depth(self, packed: Packed, scene: Scene, poll: Poll | None) -> None:
+        found = choose_samples(
+            scene,
+            self.tracks,
+            self.posed(packed),
+            self._common(packed),
+            self.config.depth_stride,
+            hold_out=self.hold_out,
+            poll=poll,
+        )
+        self.tracks = [
+            replace(track, depth=evidence)
+            for track, evidence in zip(self.tracks, found, strict=True)
+        ]
+
+    def evaluate(
+        self, state: Packed, weights: Mapping[str, float]
+    ) -> tuple[float, dict[str, float]]:
+        """Total loss and the weighted loss of each active term."""
+        key = {k: v for k, v in weights.items() if v > 0.0}
+        last = self._last
+        if last is not None and last[0] is state and last[1] == key and last[2] == self._version:
+            return last[3], dict(last[4])
+        active = self.active_terms(weights)
+        common = self._common(state)
+
+        def person(p: int) -> list[float]:
+            posed = self._pose(p, state)
+            return [term.loss(self.tracks[p], posed, common, w, None) for term, w in active]
+
+        table = np.array(people_runner(self.threads, None)(person, len(self.ids)))
+        terms: dict[str, float] = {}
+        for k, (term, _) in enumerate(active):
+            # Two terms may share a name (and its weight): body sizes and the motion likelihood.
+            terms[term.info.name] = terms.get(term.info.name, 0.0) + float(table[:, k].sum())
+        total = float(sum(terms.values()))
+        self._last = (state, key, self._version, total, terms)
+        return total, dict(terms)
+
+    def losses_by_person(
+        self, state: Packed, weights: Mapping[str, float]
+    ) -> dict[str, dict[int, float]]:
+        """The weighted loss of each active term and person."""
+        common = self._common(state)
+        found: dict[str, dict[int, float]] = {}
+        for term, weight in self.active_terms(weights):
+            by_person = found.setdefault(term.info.name, dict.fromkeys(self.ids, 0.0))
+            for p, i in enumerate(self.ids):
+                posed = self._pose(p, state)
+                by_person[i] += term.loss(self.tracks[p], posed, common, weight, None)
+        return found
+
+    def active_terms(self, weights: Mapping[str, float]) -> list[tuple[Term, float]]:
+        """Terms whose lambda is positive, with their effective weight."""
+        return [
+            (term, term.info.weight(weights[term.info.name]))
+            for term in self.terms
+            if weights.get(term.info.name, 0.0) > 0.0
+        ]
+
+    def linearise(
+        self, state: Packed, weights: Mapping[str, float], free: Free, run: Run
+    ) -> QuadraticModel:
+        """Gauss-Newton model at a state, robust weights fixed."""
+        active = self.active_terms(weights)
+        common = self._common(state)
+        width = FULL_WIDTH if free.pose else 6
+        chunks = len(state.chunk_log_scale)
+
+        def person(p: int) -> FramePart:
+            track, posed = self.tracks[p], self._pose(p, state)
+            model = PersonModel.zeros(len(track), len(track.layout.points), chunks)
+            for term, weight in active:
+                term.loss(track, posed, common, weight, model)
+            return FramePart(self.body, track, posed, model, width)
+
+        parts = run(person, len(self.ids))
+        gradient = sum((part.model.shared_gradient for part in parts), np.zeros(4 + chunks))
+        hessian = sum(
+            (part.model.shared_hessian for part in parts), np.zeros((4 + chunks, 4 + chunks))
+        )
+        return QuadraticModel(parts, gradient, hessian)
+
+    def moved(self, state: Packed, frames: Sequence[Array], own: Array, shared: Array) -> Packed:
+        """State after a step; see :class:`refine_engine.solver.levenberg.ArrowProblem`."""
+        people = tuple(
+            PackedPerson(
+                R=turned(person.R, step),
+                transl=person.transl + step[:, :3],
+                betas=person.betas + own[p],
+            )
+            for p, (person, step) in enumerate(zip(state.people, frames, strict=True))
+        )
+        return Packed(
+            people,
+            updated(state.plane, shared[1:4]),
+            state.alpha * float(np.exp(shared[0])),
+            state.chunk_log_scale + shared[4:],
+        )
+
+    def alpha_limits(self, state: Packed) -> tuple[float, float]:
+        """Steps of log alpha that stay within ``alpha_change_threshold`` of alpha_0."""
+        if not self.config.optimize_delta_alpha:
+            return -np.inf, np.inf
+        threshold = self.config.alpha_change_threshold
+        low = np.log(max(1.0 - threshold, 1e-6) * self._template.alpha_0 / state.alpha)
+        high = np.log((1.0 + threshold) * self._template.alpha_0 / state.alpha)
+        return float(min(low, 0.0)), float(max(high, 0.0))
+
+    def largest_joint_step(self, before: Packed, after: Packed) -> float:
+        """Largest movement of a joint, metres."""
+        return max(
+            float(
+                np.sqrt(
+                    (
+                        (self._pose(p, after).points[:, :24] - self._pose(p, before).points[:, :24])
+                        ** 2
+                    )
+                    .sum(-1)
+                    .max()
+                )
+            )
+            for p in range(len(self.ids))
+        )
+
+    def explain(self, state: Packed, weights: Mapping[str, float]) -> str:
+        """Name what is not finite: a variable, or a term's loss, with person and frame."""
+        common = self._common(state)
+        for p, i in enumerate(self.ids):
+            posed = self._pose(p, state)
+            bad = np.flatnonzero(~np.isfinite(posed.points).all((1, 2)))
+            if len(bad):
+                return f"person {i}, frame {self.tracks[p].frames[bad[0]]}: joints are not finite"
+            for term, weight in self.active_terms(weights):
+                loss = term.loss(self.tracks[p], posed, common, weight, None)
+                if not np.isfinite(loss):
+                    return f"term '{term.info.name}', person {i}: the loss is {loss}"
+        return ""
+
+    def evidence(self, state: Packed) -> dict[str, float]:
+        """Errors on the held-out tenth; see :func:`.held_out.held_out_evidence`."""
+        posed = [self._pose(p, state) for p in range(len(self.ids))]
+        return held_out_evidence(self.tracks, posed, self._common(state))
+
+    def alpha_of(self, state: Packed) -> float:
+        """Metres per reconstruction unit."""
+        return state.alpha
+
+    def joint_sigma(
+        self, p: int, state: Packed, frames: Array, solved: Array, border: Array
+    ) -> Array:
+        """See :class:`refine_engine.solver.covariance.UncertainProblem`."""
+        posed, points = self._pose(p, state), self.tracks[p].layout.points
+        values, vectors = np.linalg.eigh(border)
+        root = np.ascontiguousarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+        return joint_sigma(self.body, posed, points, frames, solved, root)
+
+    def posed(self, state: Packed) -> list[Posed]:
+        """All people at a state, in the order of ``ids``; ``points[:, :24]`` are the joints."""
+        return [self._pose(p, state) for p in range(len(self.ids))]
+
+    def common(self, state: Packed) -> Common:
+        """What all people share at a state."""
+        return self._common(state)
+
+    def _forget(self) -> None:
+        self._version += 1
+        self._posed.clear()
+        self._last = None
+
+    def _common(self, state: Packed) -> Common:
+        return Common(
+            body=self.body,
+            alpha=state.alpha,
+            plane=state.plane,
+            plane_basis=tangent_basis(state.plane[:3]),
+            chunk_log_scale=state.chunk_log_scale,
+            shared_depth=self.shared_depth,
+            keypoint_scale=self.keypoint_scale,
+            people=len(self.ids),
+        )
+
+    def _pose(self, p: int, state: Packed) -> Posed:
+        """Kinematics of a person; the two last states are remembered."""
+        person = state.people[p]
+        for slot in (2 * p, 2 * p + 1):
+            found = self._posed.get(slot)
+            if found is not None and found[0] is person:
+                return found[2]
+        posed = pose_person(self.body, self.tracks[p], person, self._contacts[p])
+        newest = self._posed.get(2 * p)
+        if newest is not None:
+            self._posed[2 * p + 1] = newest
+        self._posed[2 * p] = (person, posed.points, posed)
+        return posed
+
+
+def pose_person(body: BodyModel, track: Track, person: PackedPerson, contacts: Array) -> Posed:
+    """Forward kinematics of all points of one person."""
+    n, points = len(track), track.layout.points
+    rotations, joints = np.empty((n, 24, 3, 3)), np.empty((n, 24, 3))
+    joint_motion(person.R, person.transl, rest_joints(body, person.betas), rotations, joints)
+    places = np.empty((n, len(points), 3))
+    skinned_points(
+        rotations, joints, points.joints, points.weights, points.offsets(person.betas), places
+    )
+    size = body_size(body, person.betas)
+    return Posed(
+        R=person.R,
+        transl=person.transl,
+        betas=person.betas,
+        rotations=rotations,
+        points=places,
+        size=float(size.value),
+        size_gradient=np.array(size.gradient),
+        contacts=contacts,
+    )
+
+
+def _writable(array: Array) -> Array:
+    """A private copy: compiled kernels take read-only arrays for another type."""
+    return np.array(array, dtype=np.float64, order="C")

@@ -1,0 +1,14 @@
+"""Levenberg-Marquardt on the arrow system; knows no body and no term."""
+
+from __future__ import annotations
+
+from refine_engine.solver.levenberg import (
+    ArrowProblem,
+    Damping,
+    Free,
+    QuadraticModel,
+    StepResult,
+    step,
+)
+
+__all__ = ["ArrowProblem", "Damping", "Free", "QuadraticModel", "StepResult", "step"]

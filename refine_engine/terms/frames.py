@@ -1,0 +1,206 @@
+"""One person's quadratic model over its variables, as the solver takes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import njit
+
+from refine_engine.solver.arrow import OWN
+from refine_engine.terms.model import SHARED, SampleRows
+from refine_engine.terms.points import FULL_WIDTH, MAX_ATTACHMENTS
+from refine_engine.terms.pullback import FIRST_CHUNK_LANE, LANES, assemble_blocks, pull_border
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from refine_engine.body import BodyModel
+    from refine_engine.scene import Array
+    from refine_engine.terms.model import PersonModel
+    from refine_engine.terms.protocol import Posed, Track
+
+_NO_BLOCKS = np.zeros((0, FULL_WIDTH, FULL_WIDTH))
+_NO_GRADIENT = np.zeros((0, FULL_WIDTH))
+
+
+class FramePart:
+    """A person's model, pulled back to its variables (:class:`refine_engine.solver.arrow.Part`)."""
+
+    def __init__(
+        self, body: BodyModel, track: Track, posed: Posed, model: PersonModel, width: int
+    ) -> None:
+        n = len(track)
+        chunks = len(model.shared_gradient) - SHARED
+        self.frames, self.width, self.model = n, width, model
+        self.reach = min(model.reach, n - 1)
+        self._pose = (posed.rotations, np.ascontiguousarray(posed.points[:, :24]))
+        points = track.layout.points
+        self._points = (
+            points.joints,
+            points.weights,
+            points.offsets(posed.betas),
+            points.chain,
+            points.length,
+        )
+        if model.samples is None or track.depth is None:
+            self._rows = _empty_rows(n)
+            self._samples = _EMPTY_POINTS
+            sample_dirs = np.zeros((0, MAX_ATTACHMENTS, 3, 10))
+        else:
+            candidates = track.depth.candidates
+            self._rows = model.samples
+            self._samples = (
+                candidates.joints,
+                candidates.weights,
+                candidates.offsets(posed.betas),
+                candidates.chain,
+                candidates.length,
+            )
+            sample_dirs = candidates.dirs
+        groups = -(-(FIRST_CHUNK_LANE + chunks) // LANES)
+        self.border: Array = np.zeros((groups, n * width, LANES))
+        self.own_gradient: Array = model.betas_gradient.copy()
+        self.own_hessian: Array = model.betas_hessian.copy()
+        self.own_shared: Array = np.zeros((OWN, SHARED + chunks))
+        rows = self._rows
+        pull_border(
+            self._pose,
+            self._points,
+            np.array(body.joint_shapedirs),
+            points.dirs,
+            model.gradient,
+            model.gradient_sized,
+            model.hessian,
+            model.next1,
+            model.next2,
+            model.cross,
+            model.turn_gradient,
+            _NO_GRADIENT if model.dense is None else model.dense.gradient,
+            self._samples,
+            sample_dirs,
+            rows.start,
+            rows.point,
+            rows.direction,
+            rows.weight,
+            rows.residual,
+            rows.shared,
+            rows.chunk,
+            posed.size_gradient / posed.size,
+            model.sized_energy,
+            model.shared_gradient_sized,
+            width,
+            self.border,
+            self.own_gradient,
+            self.own_hessian,
+            self.own_shared,
+        )
+
+    def assemble(
+        self,
+        damping: float,
+        floor: float,
+        here: NDArray[np.floating[Any]],
+        next1: NDArray[np.floating[Any]],
+        next2: NDArray[np.floating[Any]],
+    ) -> None:
+        """See :meth:`refine_engine.solver.arrow.Part.assemble`."""
+        model, rows = self.model, self._rows
+        dense = model.dense
+        assemble_blocks(
+            self._pose,
+            self._points,
+            model.hessian,
+            model.next1,
+            model.next2,
+            model.turn0,
+            model.turn1,
+            model.turn2,
+            model.turns,
+            _NO_BLOCKS if dense is None else dense.here,
+            _NO_BLOCKS if dense is None or dense.next is None else dense.next,
+            self._samples,
+            rows.start,
+            rows.point,
+            rows.direction,
+            rows.weight,
+            self.width,
+            self.reach,
+            damping,
+            floor,
+            here,
+            next1,
+            next2,
+        )
+
+
+def _empty_rows(frames: int) -> SampleRows:
+    none = np.zeros(0, dtype=np.int64)
+    return SampleRows(
+        start=np.zeros(frames + 1, dtype=np.int64),
+        point=none,
+        direction=np.zeros((0, 3)),
+        shared=np.zeros((0, SHARED)),
+        chunk=none,
+        weight=np.zeros(0),
+        residual=np.zeros(0),
+    )
+
+
+_EMPTY_POINTS = (
+    np.zeros((0, MAX_ATTACHMENTS), dtype=np.int64),
+    np.zeros((0, MAX_ATTACHMENTS)),
+    np.zeros((0, MAX_ATTACHMENTS, 3)),
+    np.zeros((0, 1), dtype=np.int64),
+    np.zeros(0, dtype=np.int64),
+)
+
+
+@njit(nogil=True, cache=True)
+def turned(R, step):  # type: ignore[no-untyped-def]
+    """Rotations (n, 24, 3, 3) after ``R <- R exp(delta)``; ``step`` (n, 6 or 69).
+
+    Each result is orthonormalised to first order, so that rounding never adds up.
+    """
+    out = R.copy()
+    E = np.empty((3, 3))
+    M = np.empty((3, 3))
+    for t in range(R.shape[0]):
+        for a in range((step.shape[1] - 3) // 3):
+            x = step[t, 3 + 3 * a]
+            y = step[t, 4 + 3 * a]
+            z = step[t, 5 + 3 * a]
+            squared = x * x + y * y + z * z
+            if squared < 1e-12:
+                s = 1.0 - squared / 6.0
+                c = 0.5 - squared / 24.0
+            else:
+                angle = np.sqrt(squared)
+                s = np.sin(angle) / angle
+                c = (1.0 - np.cos(angle)) / squared
+            E[0, 0] = 1.0 - c * (y * y + z * z)
+            E[1, 1] = 1.0 - c * (x * x + z * z)
+            E[2, 2] = 1.0 - c * (x * x + y * y)
+            E[0, 1] = c * x * y - s * z
+            E[1, 0] = c * x * y + s * z
+            E[0, 2] = c * x * z + s * y
+            E[2, 0] = c * x * z - s * y
+            E[1, 2] = c * y * z - s * x
+            E[2, 1] = c * y * z + s * x
+            for i in range(3):
+                for j in range(3):
+                    M[i, j] = (
+                        R[t, a, i, 0] * E[0, j] + R[t, a, i, 1] * E[1, j] + R[t, a, i, 2] * E[2, j]
+                    )
+            # One Newton step to the nearest rotation: M (3 I - M^T M) / 2.
+            for i in range(3):
+                for j in range(3):
+                    E[i, j] = (3.0 if i == j else 0.0) - (
+                        M[0, i] * M[0, j] + M[1, i] * M[1, j] + M[2, i] * M[2, j]
+                    )
+            for i in range(3):
+                for j in range(3):
+                    out[t, a, i, j] = 0.5 * (
+                        M[i, 0] * E[0, j] + M[i, 1] * E[1, j] + M[i, 2] * E[2, j]
+                    )
+    return out

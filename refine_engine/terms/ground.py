@@ -1,0 +1,231 @@
+"""Feet and ground: the terms ``skate`` (no sliding) and ``contact`` (at the plane, not in it).
+
+Both are divided by the body size: in metres, a smaller scene would always slide less.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from numba import njit
+
+from refine_engine.terms.model import NOTHING
+from refine_engine.terms.protocol import TermInfo
+
+if TYPE_CHECKING:
+    from refine_engine.terms.model import PersonModel
+    from refine_engine.terms.protocol import Common, Posed, Track
+
+SLIDE_SIGMA_M = 0.004
+"""How far a foot in contact really moves in 1/30 s: roll-over of the sole, soft shoes."""
+SLIDE_HUBER_M = 0.01
+HEIGHT_SIGMA_M = 0.015
+"""Height of a contact point over the plane: shoe soles, uneven floor."""
+HEIGHT_HUBER_M = 0.05
+SINK_SIGMA_M = 0.01
+"""How deep a sole point may press into the ground."""
+
+SKATE_INFO = TermInfo(
+    name="skate",
+    description="Feet in contact with the ground do not slide",
+    unit="half square metres moved in 1/30 s",
+    default_weight=100.0,
+    c_term=1.0 / (100.0 * SLIDE_SIGMA_M**2),
+    reason="makes the document's lambda 100 mean a standard deviation of 4 mm in 1/30 s",
+)
+CONTACT_INFO = TermInfo(
+    name="contact",
+    description="Feet in contact touch the ground plane, and no foot sinks into it",
+    unit="half square metres of height",
+    default_weight=10.0,
+    c_term=1.0 / (10.0 * HEIGHT_SIGMA_M**2),
+    reason="makes the document's lambda 10 mean a standard deviation of 1.5 cm",
+)
+
+
+@njit(nogil=True, cache=True)
+def slide_loss(  # type: ignore[no-untyped-def]
+    points,
+    point_of,
+    contacts,
+    link,
+    rate,
+    huber,
+    inverse_size,
+    weight,
+    with_model,
+    gradient,
+    hessian,
+    next1,
+):
+    """Huber of the movement of contact points; returns (loss, sum of w r^2).
+
+    ``rate`` = fps / 30 turns a movement per frame into one per 1/30 s; the weight is divided by
+    it so that twice the frames do not count twice.
+    """
+    total = 0.0
+    curved = 0.0
+    scale = rate * inverse_size
+    for t in range(points.shape[0] - 1):
+        if link[t] == 0.0:
+            continue
+        for k in range(point_of.shape[0]):
+            w = weight * link[t] * contacts[t, k] * contacts[t + 1, k] / rate
+            if w == 0.0:
+                continue
+            i = point_of[k]
+            r2 = 0.0
+            for c in range(3):
+                r2 += (points[t + 1, i, c] - points[t, i, c]) ** 2
+            r2 *= scale * scale
+            r = r2**0.5
+            if r > huber:
+                total += w * huber * (r - 0.5 * huber)
+                w *= huber / r
+            else:
+                total += 0.5 * w * r2
+            if not with_model:
+                continue
+            curved += w * r2
+            ws = w * scale * scale
+            for c in range(3):
+                d = points[t + 1, i, c] - points[t, i, c]
+                gradient[t, i, c] -= ws * d
+                gradient[t + 1, i, c] += ws * d
+                hessian[t, i, c, c] += ws
+                hessian[t + 1, i, c, c] += ws
+            next1[t, i] -= ws
+    return total, curved
+
+
+@njit(nogil=True, cache=True)
+def height_loss(  # type: ignore[no-untyped-def]
+    points,
+    contact_points,
+    contacts,
+    sole_points,
+    plane,
+    basis,
+    huber,
+    sink_ratio,
+    inverse_size,
+    weight,
+    frame_weight,
+    with_model,
+    gradient,
+    hessian,
+    cross,
+    shared_gradient,
+    shared_hessian,
+):
+    """Contact points above the plane are drawn to it (Huber), sole points below are pushed out.
+
+    Returns (loss, sum of w r^2). ``shared_*`` are over log alpha and the plane (4).
+    """
+    total = 0.0
+    curved = 0.0
+    count = contact_points.shape[0]
+    for t in range(points.shape[0]):
+        for k in range(count + sole_points.shape[0]):
+            i = contact_points[k] if k < count else sole_points[k - count]
+            x = points[t, i]
+            h = plane[0] * x[0] + plane[1] * x[1] + plane[2] * x[2] + plane[3]
+            r = h * inverse_size
+            w = weight * frame_weight
+            if k < count:
+                w *= contacts[t, k]
+                if r <= 0.0 or w == 0.0:
+                    continue
+                if r > huber:
+                    total += w * huber * (r - 0.5 * huber)
+                    w *= huber / r
+                else:
+                    total += 0.5 * w * r * r
+            else:
+                if r >= 0.0:
+                    continue
+                w *= sink_ratio
+                total += 0.5 * w * r * r
+            if not with_model:
+                continue
+            curved += w * r * r
+            ws = w * inverse_size * inverse_size
+            jp = (
+                basis[0, 0] * x[0] + basis[0, 1] * x[1] + basis[0, 2] * x[2],
+                basis[1, 0] * x[0] + basis[1, 1] * x[1] + basis[1, 2] * x[2],
+                1.0,
+            )
+            for c in range(3):
+                gradient[t, i, c] += ws * h * plane[c]
+                shared_gradient[1 + c] += ws * h * jp[c]
+                for d in range(3):
+                    hessian[t, i, c, d] += ws * plane[c] * plane[d]
+                    cross[t, i, c, 1 + d] += ws * plane[c] * jp[d]
+                    shared_hessian[1 + c, 1 + d] += ws * jp[c] * jp[d]
+    return total, curved
+
+
+class Skate:
+    """Movement of heel and ball while they are in contact (Huber 1 cm, scale-free)."""
+
+    info = SKATE_INFO
+
+    def loss(
+        self, track: Track, posed: Posed, common: Common, weight: float, model: PersonModel | None
+    ) -> float:
+        """See :class:`refine_engine.terms.protocol.Term`."""
+        m = NOTHING if model is None else model
+        total, curved = slide_loss(
+            posed.points,
+            track.layout.contacts,
+            posed.contacts,
+            track.link1,
+            track.fps / 30.0,
+            SLIDE_HUBER_M,
+            1.0 / posed.size,
+            weight,
+            model is not None,
+            m.gradient_sized,
+            m.hessian,
+            m.next1,
+        )
+        if model is not None:
+            model.sized_energy += curved
+            model.reach = max(model.reach, 1)
+        return float(total)
+
+
+class Contact:
+    """Height of contact points, and non-penetration of all sole points."""
+
+    info = CONTACT_INFO
+
+    def loss(
+        self, track: Track, posed: Posed, common: Common, weight: float, model: PersonModel | None
+    ) -> float:
+        """See :class:`refine_engine.terms.protocol.Term`."""
+        m = NOTHING if model is None else model
+        before = m.shared_gradient[:4].copy()
+        total, curved = height_loss(
+            posed.points,
+            track.layout.contacts,
+            posed.contacts,
+            track.layout.soles,
+            common.plane,
+            common.plane_basis,
+            HEIGHT_HUBER_M,
+            (HEIGHT_SIGMA_M / SINK_SIGMA_M) ** 2,
+            1.0 / posed.size,
+            weight,
+            30.0 / track.fps,
+            model is not None,
+            m.gradient_sized,
+            m.hessian,
+            m.cross,
+            m.shared_gradient,
+            m.shared_hessian,
+        )
+        if model is not None:
+            model.sized_energy += curved
+            model.shared_gradient_sized += model.shared_gradient[:4] - before
+        return float(total)

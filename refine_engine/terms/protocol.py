@@ -1,0 +1,153 @@
+"""What a term is, and what it gets to see. A new term needs nothing else.
+
+A term is a weighted negative log-likelihood that is summed over people. It is called once per
+person with the posed body and returns its loss; where a model is passed too, it adds gradient and
+Gauss-Newton curvature to it (see :mod:`.model` for how). Calls for different people run at the
+same time in different threads, so ``loss`` must not change the term.
+
+Another package adds a term by passing an object of this protocol in ``extra_terms`` of
+:class:`~refine_engine.terms.problem.Problem`; its ``info.name`` is its key in the weights. A term
+without a quadratic form (a network) fills ``model.dense_blocks(coupled=True)``: the gradient over
+the 69 variables of each frame, positive semi-definite blocks within a frame and between
+neighbouring frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from refine_engine.body import BodyModel
+    from refine_engine.scene import Array, BoolArray, IntArray
+    from refine_engine.terms.depth_samples import DepthEvidence
+    from refine_engine.terms.model import PersonModel
+    from refine_engine.terms.points import BodyLayout
+
+
+@dataclass(frozen=True)
+class TermInfo:
+    """A term as interfaces list it."""
+
+    name: str
+    """Key of its lambda: ``lambda_{name}`` in the configuration."""
+    description: str
+    """One line for the user."""
+    unit: str
+    """What one unit of the raw sum is."""
+    default_weight: float
+    """Lambda of the user's document."""
+    c_term: float
+    """Constant that turns lambda into the weight of the raw sum."""
+    reason: str
+    """Why ``c_term`` has that value."""
+
+    def weight(self, lam: float) -> float:
+        """Effective weight of the raw sum for a lambda."""
+        return lam * self.c_term
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One person's evidence, packed; row t is frame ``frames[t]``."""
+
+    id: int
+    frames: IntArray
+    """(n,) consecutive video frames."""
+    fps: float
+    R_cam: Array
+    """(n, 3, 3) world to camera."""
+    t_cam: Array
+    """(n, 3) reconstruction units."""
+    intrinsics: Array
+    """(n, 4) fx, fy, cx, cy in pixels."""
+    chunk: IntArray
+    """(n,) reconstruction chunk."""
+    observed: BoolArray
+    """(n,) whether Stage 3 measured this frame."""
+    R_measured: Array
+    """(n, 24, 3, 3) Stage 3's root in the world and relative joint rotations."""
+    rotation_trust: Array
+    """(n, 24) their weight: 1 where measured, small where filled in."""
+    betas_measured: Array
+    """(10,)."""
+    betas_sigma: float
+    layout: BodyLayout
+    pixels: Array
+    """(n, J, 2)."""
+    keypoint_weight: Array
+    """(n, J) confidence squared times trust; 0 where missing or held out."""
+    keypoint_held: Array
+    """(n, J) the same for the held-out tenth."""
+    pixel_scale: Array
+    """(n,) 500 / height of the person's box: pixels at a 500 px person."""
+    link1: Array
+    """(n,) weight of what couples frames t and t + 1: 0 over a camera reset and at the end."""
+    link2: Array
+    """(n,) the same for frames t, t + 1, t + 2."""
+    stature: float | None
+    """Entered standing height, metres."""
+    size_measured: float
+    """Body size (1 = mean body) of Stage 3's betas."""
+    depth: DepthEvidence | None = None
+    """Depth samples; chosen anew at the begin of a sub-stage, None before and without maps."""
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """One person at the present state."""
+
+    R: Array
+    """(n, 24, 3, 3)."""
+    transl: Array
+    """(n, 3)."""
+    betas: Array
+    """(10,)."""
+    rotations: Array
+    """(n, 24, 3, 3) global joint rotations, world."""
+    points: Array
+    """(n, N, 3) world; the first 24 are the joints."""
+    size: float
+    """Body size s(betas), 1 = mean body."""
+    size_gradient: Array
+    """(10,) derivative of the size."""
+    contacts: Array
+    """(n, 4) probability of ground contact."""
+
+
+@dataclass(frozen=True, eq=False)
+class Common:
+    """What all people share at the present state."""
+
+    body: BodyModel
+    alpha: float
+    plane: Array
+    """(4,)."""
+    plane_basis: Array
+    """(2, 3) tangents of the normal, of :func:`refine_engine.geometry.planes.tangent_basis`."""
+    chunk_log_scale: Array
+    """(C,)."""
+    shared_depth: bool
+    """Whether depth is in the cameras' unit (alpha multiplies it too)."""
+    keypoint_scale: float
+    """Geman-McClure scale of keypoints, pixels at a 500 px person."""
+    people: int
+    """How many people there are."""
+
+
+class Term(Protocol):
+    """A loss term."""
+
+    @property
+    def info(self) -> TermInfo:
+        """Name, unit, weight."""
+        ...
+
+    def loss(
+        self, track: Track, posed: Posed, common: Common, weight: float, model: PersonModel | None
+    ) -> float:
+        """Loss of one person times ``weight``; adds derivatives to ``model`` where given."""
+        ...

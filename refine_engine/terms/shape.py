@@ -1,0 +1,104 @@
+"""Body shape and body size: the terms ``beta`` and ``multi_scale``.
+
+Size is what turns reconstruction units into metres, so it has a term of its own. ``beta`` holds the
+shape and only loosely the size.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refine_engine.body import stature
+from refine_engine.terms.protocol import TermInfo
+
+if TYPE_CHECKING:
+    from refine_engine.scene import Array
+    from refine_engine.terms.model import PersonModel
+    from refine_engine.terms.protocol import Common, Posed, Track
+
+LOOSE_SIZE = 0.15
+"""Standard deviation of log size in ``beta``: keeps the system regular without deciding size."""
+SIZE_SIGMA = 0.04
+"""Standard deviation of log size about Stage 3's estimate: statures of adults spread by 4 %, and
+the network's estimate leans to the mean, so it is worth about as much as knowing that."""
+SIZE_FREEDOM = 4.0
+"""Degrees of freedom of the size's Student-t distribution: a child is an outlier that lets go."""
+STATURE_SIGMA = 0.01
+"""Standard deviation of the log of an entered stature (shoes, posture)."""
+
+BETA_INFO = TermInfo(
+    name="beta",
+    description="Body shape: the population's, and what the pose network measured",
+    unit="half squared standard deviations",
+    default_weight=0.01,
+    c_term=100.0,
+    reason="the raw sum is in nats; 100 makes the document's lambda 0.01 count as one",
+)
+SCALE_INFO = TermInfo(
+    name="multi_scale",
+    description="Body sizes of all people: what turns reconstruction units into metres",
+    unit="nats",
+    default_weight=0.5,
+    c_term=2.0,
+    reason="the raw sum is a log-likelihood; 2 makes the document's lambda 0.5 count as one",
+)
+
+
+class Beta:
+    """Gaussian on betas: product of the population's N(0, 1) and the measured betas."""
+
+    info = BETA_INFO
+
+    def loss(
+        self, track: Track, posed: Posed, common: Common, weight: float, model: PersonModel | None
+    ) -> float:
+        """See :class:`refine_engine.terms.protocol.Term`."""
+        centre, precision = shape_gaussian(track, posed)
+        offset = posed.betas - centre
+        pull = weight * (precision @ offset)
+        if model is not None:
+            model.betas_gradient += pull
+            model.betas_hessian += weight * precision
+        return float(0.5 * offset @ pull)
+
+
+def shape_gaussian(track: Track, posed: Posed) -> tuple[Array, Array]:
+    """Centre (10,) and precision (10, 10) of the shape; the size direction is loose.
+
+    Along the direction that changes size the only pull is a 15 % one towards the measured size.
+    """
+    measured = 1.0 / track.betas_sigma**2
+    direction = posed.size_gradient / max(float(np.linalg.norm(posed.size_gradient)), 1e-12)
+    along = np.outer(direction, direction)
+    across = np.eye(10) - along
+    loose = (float(np.linalg.norm(posed.size_gradient)) / track.size_measured / LOOSE_SIZE) ** 2
+    centre = track.betas_measured * (measured / (1.0 + measured))
+    centre = across @ centre + along @ track.betas_measured
+    return centre, (1.0 + measured) * across + loose * along
+
+
+class MultiScale:
+    """Student-t on each person's log size about Stage 3's; an entered stature overrides it."""
+
+    info = SCALE_INFO
+
+    def loss(
+        self, track: Track, posed: Posed, common: Common, weight: float, model: PersonModel | None
+    ) -> float:
+        """See :class:`refine_engine.terms.protocol.Term`."""
+        if track.stature is not None:
+            height = stature(common.body, posed.betas)
+            residual = float(np.log(height.value / track.stature)) / STATURE_SIGMA
+            jacobian = height.gradient / (float(height.value) * STATURE_SIGMA)
+            loss, robust = 0.5 * residual**2, 1.0
+        else:
+            residual = float(np.log(posed.size / track.size_measured)) / SIZE_SIGMA
+            jacobian = posed.size_gradient / (posed.size * SIZE_SIGMA)
+            loss = 0.5 * (SIZE_FREEDOM + 1.0) * float(np.log1p(residual**2 / SIZE_FREEDOM))
+            robust = (SIZE_FREEDOM + 1.0) / (SIZE_FREEDOM + residual**2)
+        if model is not None:
+            model.betas_gradient += weight * robust * residual * jacobian
+            model.betas_hessian += weight * robust * np.outer(jacobian, jacobian)
+        return weight * loss

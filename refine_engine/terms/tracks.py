@@ -1,0 +1,153 @@
+"""Packing a scene's evidence into one :class:`Track` per person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refine_engine.body import body_size, joint_kinematics, rest_joints
+from refine_engine.geometry.cameras import project, to_camera
+from refine_engine.terms.points import body_layout
+from refine_engine.terms.protocol import Track
+
+if TYPE_CHECKING:
+    from refine_engine.body import BodyModel
+    from refine_engine.config import RefinementConfig
+    from refine_engine.scene import Array, BoolArray, IntArray, Person, Scene
+    from refine_engine.state import OptimizationState, PersonState
+
+MIN_CONFIDENCE = 0.2
+FILLED_TRUST = 0.02
+"""Weight of interpolated rotations: they keep a gap's poses plausible, and decide nothing."""
+REFERENCE_HEIGHT_PX = 500.0
+HELD_OUT = 10
+"""Every so-manieth keypoint is held out as evidence for the guard."""
+LONGEST_BRIDGE_S = 1.0
+"""Gaps up to this long are bridged by smoothness; over longer ones nothing is coupled firmly."""
+LONG_GAP_LINK = 1e-2
+
+
+def build_track(
+    scene: Scene,
+    body: BodyModel,
+    person: Person,
+    state: PersonState,
+    everyone: OptimizationState,
+    config: RefinementConfig,
+    *,
+    hold_out: bool,
+) -> Track:
+    """Everything that the terms need to know of one person, row by dense frame."""
+    frames = np.array(state.frames, dtype=np.int64)
+    cameras = scene.cameras
+    rows, columns = _matching(person.frames, frames)
+    n = len(frames)
+    R_cam = np.array(cameras.R_cam_world[frames], dtype=np.float64)
+    intrinsics = np.array(cameras.intrinsics[frames], dtype=np.float64)[
+        :, [0, 1, 0, 1], [0, 1, 2, 2]
+    ]
+    measured = np.concatenate([state.R_world_root[:, None], state.body_pose], 1)
+    measured[columns, 0] = np.swapaxes(R_cam[columns], -1, -2) @ person.R_cam_root[rows]
+    measured[columns, 1:] = person.body_pose[rows]
+    observed = np.zeros(n, dtype=bool)
+    observed[columns] = person.observed[rows]
+    trust = np.repeat(np.where(observed, 1.0, FILLED_TRUST)[:, None], 24, axis=1)
+    layout_name = "smpl24" if person.keypoints is None else person.keypoints.layout
+    layout = body_layout(body, layout_name)
+    pixels = np.zeros((n, len(layout.keypoint_points), 2))
+    confidence = np.zeros(pixels.shape[:2])
+    if person.keypoints is not None:
+        pixels[columns] = person.keypoints.pixels[rows]
+        confidence[columns] = person.keypoints.confidence[rows]
+    confidence[(confidence < MIN_CONFIDENCE) | ~np.isfinite(pixels).all(-1)] = 0.0
+    weight = confidence**2 * layout.keypoint_trust
+    pixels[weight == 0.0] = 0.0
+    held = held_out_keypoints(n, pixels.shape[1], person.id) & hold_out
+    link1, link2 = _links(frames, observed, np.asarray(cameras.chunk)[frames], scene.fps)
+    return Track(
+        id=person.id,
+        frames=frames,
+        fps=float(scene.fps),
+        R_cam=R_cam,
+        t_cam=np.array(cameras.t_cam_world[frames], dtype=np.float64),
+        intrinsics=np.ascontiguousarray(intrinsics),
+        chunk=np.array(np.asarray(cameras.chunk)[frames], dtype=np.int64),
+        observed=observed,
+        R_measured=np.ascontiguousarray(measured, dtype=np.float64),
+        rotation_trust=trust,
+        betas_measured=np.array(person.betas, dtype=np.float64),
+        betas_sigma=float(person.betas_sigma),
+        layout=layout,
+        pixels=pixels,
+        keypoint_weight=np.where(held, 0.0, weight),
+        keypoint_held=np.where(held, weight, 0.0),
+        pixel_scale=REFERENCE_HEIGHT_PX
+        / _box_heights(scene, body, person, state, everyone, frames),
+        link1=link1,
+        link2=link2,
+        stature=config.stature.get(person.id),
+        size_measured=float(body_size(body, person.betas).value),
+    )
+
+
+def held_out_keypoints(frames: int, keypoints: int, person: int) -> BoolArray:
+    """(n, J) a fixed tenth, spread over frames and keypoints; the same in every run."""
+    t, k = np.arange(frames)[:, None], np.arange(keypoints)[None]
+    return (3 * t + 7 * k + person) % HELD_OUT == 0
+
+
+def _matching(sparse: IntArray, dense: IntArray) -> tuple[IntArray, IntArray]:
+    """Rows of the sparse frames and where they stand among the dense ones."""
+    _, rows, columns = np.intersect1d(sparse, dense, assume_unique=True, return_indices=True)
+    return rows, columns
+
+
+def _box_heights(
+    scene: Scene,
+    body: BodyModel,
+    person: Person,
+    state: PersonState,
+    everyone: OptimizationState,
+    frames: IntArray,
+) -> Array:
+    """(n,) height in pixels of the person standing upright at the joints' present distance.
+
+    From the projected size and distance, not from the box: a crouching or cut-off person has a
+    small box, and no better keypoints.
+    """
+    cameras = scene.cameras
+    joints = joint_kinematics(
+        rest_joints(body, state.betas), state.R_world_root, state.body_pose, state.transl_world
+    ).positions
+    in_camera = to_camera(
+        joints[:, :1],
+        np.asarray(cameras.R_cam_world[frames]),
+        everyone.alpha * np.asarray(cameras.t_cam_world[frames]),
+    )
+    _, in_front = project(in_camera, np.asarray(cameras.intrinsics[frames]))
+    distance = np.where(in_front[:, 0], in_camera[:, 0, 2], np.inf)
+    height = 1.7 * float(body_size(body, state.betas).value)
+    tall = cameras.image_size[0]
+    return np.clip(cameras.intrinsics[frames, 1, 1] * height / distance, 0.02 * tall, 3.0 * tall)
+
+
+def _links(
+    frames: IntArray, observed: BoolArray, chunk: IntArray, fps: float
+) -> tuple[Array, Array]:
+    """Weights of couplings of t with t + 1, and of t, t + 1, t + 2."""
+    n = len(frames)
+    inside = np.ones(n)
+    start = 0
+    while start < n:
+        stop = start
+        while stop < n and not observed[stop]:
+            stop += 1
+        if stop - start > LONGEST_BRIDGE_S * fps:
+            inside[start:stop] = LONG_GAP_LINK
+        start = max(stop, start + 1)
+    link1 = np.zeros(n)
+    link1[:-1] = np.minimum(inside[:-1], inside[1:]) * (chunk[1:] == chunk[:-1])
+    link2 = np.zeros(n)
+    link2[:-2] = np.minimum(link1[:-2], link1[1:-1])
+    return link1, link2
