@@ -120,7 +120,7 @@ def _plain(
 
     problem, body = refiner.packed_problem
     output = refiner.output
-    weights = PLANS["final"].weights(config.weights(), config, has_prior=False)
+    weights = PLANS["final"].weights(config.weights(), has_prior=False)
     problem.prepare(problem.pack(output.state), "final", weights)
     cost = plain_cost(problem, scene, body, output.initial_state, output.state, weights)
     return {

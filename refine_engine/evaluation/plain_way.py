@@ -93,12 +93,9 @@ def seconds_per_person_frame(
     R = torch.as_tensor(c.R_cam_world[at], dtype=single)
     t = torch.as_tensor(state.alpha * c.t_cam_world[at], dtype=single)
     K = torch.as_tensor(c.pose_intrinsics(at), dtype=single)
+    transl = person.transl_world[rows]
     joints = joint_positions(
-        body,
-        person.betas,
-        person.R_world_root[rows],
-        person.body_pose[rows],
-        person.transl_world[rows],
+        body, person.betas, person.R_world_root[rows], person.body_pose[rows], transl
     )
     seen = torch.as_tensor(joints, dtype=single)
     aimed = _project(seen, R, t, K)

@@ -62,7 +62,7 @@ class SubStageRun:
         packed = problem.pack(state)
         self._take_weights()
         weights = self._weights()
-        problem.prepare(packed, self.plan.key, weights)
+        problem.prepare(packed, self.plan.key, weights, self._poll)
         total, terms = problem.evaluate(packed, weights)
         if not total < float("inf"):
             raise OptimizationError(
@@ -82,7 +82,7 @@ class SubStageRun:
                 break
             if self._take_weights():
                 weights = self._weights()
-                problem.prepare(packed, self.plan.key, weights)
+                problem.prepare(packed, self.plan.key, weights, self._poll)
                 damping = Damping(self.damping)
             try:
                 result = step(problem, packed, weights, free, damping, poll=self._poll)
@@ -170,7 +170,7 @@ class SubStageRun:
         )
 
     def _weights(self) -> dict[str, float]:
-        return self.plan.weights(self.lambdas, self.config, has_prior=self.has_prior)
+        return self.plan.weights(self.lambdas, has_prior=self.has_prior)
 
     def _take_weights(self) -> bool:
         """Adopt the caller's changed weights; True where something changed."""

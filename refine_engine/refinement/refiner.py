@@ -325,7 +325,9 @@ class Stage5Refiner:
 
     @property
     def _has_prior(self) -> bool:
-        return self._problem is not None and "cvae" in self._problem.term_names
+        return self._problem is not None and any(
+            term.info.name == "cvae" for term in self._problem.terms
+        )
 
     def _skip_snapshot(
         self, plan: SubStagePlan, state: OptimizationState, clock: Clock, reason: str

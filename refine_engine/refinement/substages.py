@@ -40,18 +40,13 @@ class SubStagePlan:
         """Upper bound on its iterations."""
         return 1 if self.key == "init" else int(getattr(config, ITERATION_KEYS[self.key]))
 
-    def weights(
-        self, lambdas: Mapping[str, float], config: RefinementConfig, *, has_prior: bool
-    ) -> dict[str, float]:
+    def weights(self, lambdas: Mapping[str, float], *, has_prior: bool) -> dict[str, float]:
         """Term name to lambda for this sub-stage; a weight of 0 is left out: the term is absent.
 
-        With a motion prior, ``multi_scale`` is the people's motion likelihood, which ``cvae`` is
-        too: it is counted once, as ``multi_scale`` where that is in the sub-stage, else as
-        ``cvae``. Without one there is nothing to count.
+        Without a motion prior there is no ``cvae`` to count. (``multi_scale`` speaks about the
+        sizes of people, ``cvae`` about their motion: nothing is counted twice.)
         """
         chosen = {name: float(lambdas.get(name, 0.0)) for name in self.terms}
-        if "multi_scale" in chosen and chosen["multi_scale"] > 0 and has_prior:
-            chosen.pop("cvae", None)
         if not has_prior:
             chosen.pop("cvae", None)
         return {name: value for name, value in chosen.items() if value > 0}
