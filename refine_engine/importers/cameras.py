@@ -83,6 +83,12 @@ def read_cameras(stage: Path, findings: FindingList) -> RawCameras:
         raise InputError(
             f"{path}:confidence", f"has shape {confidence.shape} for {len(R)} cameras", _RERUN
         )
+    if confidence is not None and not np.isfinite(confidence).all():
+        bad = ~np.isfinite(confidence)
+        findings.repaired(
+            "non-finite", int(bad.sum()), "Depth confidence that is not finite counts as none (1)."
+        )
+        confidence = np.where(bad, 1.0, confidence)
     size = _image_size(stage, metadata, stored_size, K, findings)
     if np.isnan(K).any():
         # The early layout stores no principal point: the image centre, as every writer uses.

@@ -18,7 +18,7 @@ PELVIS, NECK = 0, 12
 HIPS, KNEES, ANKLES, FEET = (1, 2), (4, 5), (7, 8), (10, 11)
 _STRAIGHT = np.cos(np.deg2rad(30.0))
 _ENOUGH_ROWS = 5
-_LEAN_RAD = np.deg2rad(4.0)
+_LEAN_RAD = np.deg2rad(6.0)
 """How far one person's mean posture leans from the vertical (standard deviation)."""
 _FLOOR_M = 0.05
 """How far the lower foot of an upright person is from the floor (metres)."""

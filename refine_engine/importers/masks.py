@@ -95,6 +95,20 @@ def open_masks(
     return FolderMasks(dynamic.files, people)
 
 
+def mask_size(stage: Path | None) -> tuple[int, int] | None:
+    """(height, width) of Stage 2's masks of people, or None where there are none."""
+    folder = None if stage is None else stage / "masks"
+    if folder is None or not folder.is_dir():
+        return None
+    with os.scandir(folder) as entries:
+        named = sorted(entry.name for entry in entries if _PERSON_FILE.fullmatch(entry.name))
+    for name in named[:3]:
+        mask = _read(folder / name)
+        if mask is not None:
+            return mask.shape[0], mask.shape[1]
+    return None
+
+
 def _person_masks(
     stage: Path | None, findings: FindingList
 ) -> tuple[dict[int, dict[int, Path]], tuple[InputError, ...]]:

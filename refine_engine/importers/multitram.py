@@ -30,7 +30,7 @@ from refine_engine.importers.keypoints import (
     read_keypoints,
 )
 from refine_engine.importers.maps import read_map
-from refine_engine.importers.masks import FolderMasks, open_masks
+from refine_engine.importers.masks import FolderMasks, mask_size, open_masks
 from refine_engine.importers.people import cut_to_cameras, read_people
 from refine_engine.importers.stage4 import judge_world, read_world_people
 from refine_engine.importers.stance import BodyTrack
@@ -41,7 +41,7 @@ from refine_engine.importers.tracks import (
     read_tracks,
     vote_convention,
 )
-from refine_engine.importers.video_search import frame_rate, open_video
+from refine_engine.importers.video_search import frame_rate, open_video, video_size
 from refine_engine.scene import Array, CameraTrack, Keypoints, Person, Scene
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ _Kind = TypeVar("_Kind", bound=np.generic)
 _HEAD_AND_FEET = 0.12
 """How far a body reaches beyond its joints, as a share of their extent."""
 _TRACKER_LIMIT = 1300
+_USUAL_SIZE = (1080, 1920)
 
 
 def load_multitram(
@@ -67,7 +68,7 @@ def load_multitram(
     """Open the stages that were found; see :func:`refine_engine.importers.load_results`."""
     findings = FindingList()
     tracks = read_tracks(folder.tracks, findings)
-    stored, cameras = _cameras_and_people(folder, tracks, findings)
+    stored, cameras = _cameras_and_people(folder, tracks, video, findings)
     if folder.world is not None and folder.poses is not None:
         judge_world(folder.world, stored.raw, cameras, lambda b: rest_joints(body, b)[0], findings)
     people = cut_to_cameras(stored.people, cameras.num_frames, folder.root, findings)
@@ -123,13 +124,13 @@ class _Stored:
 
 
 def _cameras_and_people(
-    folder: ResultsFolder, tracks: Tracks, findings: FindingList
+    folder: ResultsFolder, tracks: Tracks, video: str | Path | None, findings: FindingList
 ) -> tuple[_Stored, RawCameras]:
     cameras = None if folder.cameras is None else read_cameras(folder.cameras, findings)
     if folder.poses is not None:
         raw, people = read_people(folder, tracks, findings)
         if cameras is None:
-            cameras = _stand_in_cameras(folder, raw, tracks, findings)
+            cameras = _stand_in_cameras(folder, raw, video, findings)
         return _Stored(raw, people), cameras
     assert folder.world is not None
     if cameras is None:
@@ -143,16 +144,20 @@ def _cameras_and_people(
 
 
 def _stand_in_cameras(
-    folder: ResultsFolder, people: Mapping[int, Rows], tracks: Tracks, findings: FindingList
+    folder: ResultsFolder,
+    people: Mapping[int, Rows],
+    video: str | Path | None,
+    findings: FindingList,
 ) -> RawCameras:
+    """Static cameras for a folder without Stage 1."""
     last = max(int(rows.frames.max()) for rows in people.values())
-    size = (1080, 1920)
-    corners = [box[:2] + box[2:] for boxes in tracks.boxes.values() for box in boxes.values()]
-    if corners and np.max(corners) > max(size):
-        size = (2160, 3840)
+    known = mask_size(folder.tracks) or video_size(folder, video)
+    size = known or _USUAL_SIZE
+    guessed = "" if known else ", which nothing in the folder says"
     findings.missing(
         "No cameras (Stage 1): the camera is taken as static with a focal length of one image "
-        f"diagonal at {size[1]} x {size[0]} pixels; scale cannot be found from camera motion."
+        f"diagonal at {size[1]} x {size[0]} pixels{guessed}; scale cannot be found from camera "
+        "motion."
     )
     return static_cameras(last + 1, size)
 

@@ -59,10 +59,17 @@ def read_tracks(stage: Path | None, findings: FindingList) -> Tracks:
                 person = int(match[1])
                 if match[2] == "frames" and values.ndim == 1 and values.dtype.kind in "iuf":
                     frames[person] = values.astype(np.int64)
-                elif match[2] == "bboxes" and values.ndim == 2 and values.shape[1] == 4:
+                elif (
+                    match[2] == "bboxes"
+                    and values.ndim == 2
+                    and values.shape[1] == 4
+                    and values.dtype.kind in "iuf"
+                ):
                     stored[person] = values.astype(np.float64)
                 else:
-                    unreadable.append(f"{path}:{name} has shape {values.shape}")
+                    unreadable.append(f"{path}:{name} is {values.dtype} {values.shape}")
+            if len(arrays) and not frames and not stored and not unreadable:
+                unreadable.append(f"{path} has no track_1_frames, track_1_bboxes, ...")
     except InputError as error:
         unreadable.append(str(error))
     if unreadable:

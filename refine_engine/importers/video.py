@@ -62,7 +62,7 @@ class VideoFile:
             self._pts = sorted(
                 packet.pts
                 for packet in self._container.demux(self._stream)
-                if packet.pts is not None and packet.size
+                if packet.pts is not None and packet.size and not packet.is_discard
             )
         except self._errors as error:
             raise InputError(

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from refine_engine.errors import InputError
+from refine_engine.importers.findings import FindingList
 from refine_engine.importers.folder import ResultsFolder, numbered_files, read_json
 from refine_engine.importers.video import ImageFolder, VideoFile
 
 if TYPE_CHECKING:
-    from refine_engine.importers.findings import FindingList
     from refine_engine.scene import VideoFrames
 
 ASSUMED_FPS = 30.0
@@ -71,6 +71,30 @@ def open_video(
         "No video: bodies cannot be laid over the picture; refinement itself does not need it."
     )
     return None
+
+
+def video_size(folder: ResultsFolder, given: str | Path | None) -> tuple[int, int] | None:
+    """(height, width) of the given video, or of the first one found that can be read.
+
+    Raises
+    ------
+    InputError
+        When the given video cannot be read.
+    """
+    if given is not None:
+        return _size(VideoFile(Path(given).expanduser()))
+    for place in _places(folder, FindingList()):
+        try:
+            return _size(_images(place) if place.is_dir() else VideoFile(place))
+        except InputError:
+            continue
+    return None
+
+
+def _size(video: VideoFrames) -> tuple[int, int]:
+    size = video.size
+    video.close()
+    return size
 
 
 def frame_rate(

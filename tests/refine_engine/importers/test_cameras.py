@@ -158,7 +158,23 @@ def test_without_stage_1_the_camera_is_static(truth: folders.Truth) -> None:
     assert not scene.cameras.estimated
     assert scene.num_frames == folders.FRAMES
     assert any("No cameras (Stage 1)" in text for text in scene.report.missing)
+    assert scene.cameras.image_size == folders.SIZE
     np.testing.assert_allclose(scene.people[1].transl_cam, truth.transl_cam[1], atol=1e-6)
+
+
+def test_without_stage_1_the_size_comes_from_the_video_or_is_guessed(
+    truth: folders.Truth,
+) -> None:
+    folders.remove(truth.cameras)
+    folders.remove(truth.tracks)
+    scene = load_results(truth.root)
+    assert scene.cameras.image_size == (1080, 1920)
+    assert any("which nothing in the folder says" in text for text in scene.report.missing)
+    folders.write_video(truth.root / "film.mov", folders.FRAMES)
+    scene = load_results(truth.root)
+    assert scene.cameras.image_size == folders.SIZE
+    assert scene.video is not None
+    scene.video.close()
 
 
 @pytest.mark.parametrize(
