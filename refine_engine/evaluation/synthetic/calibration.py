@@ -45,7 +45,7 @@ _CAMERAS = ("handheld", "follow", "orbit", "pan")
 
 
 def measure(options: Sequence[SampleOptions]) -> dict[str, float]:
-    """Metrics of the motion before refinement, averaged over scenes.
+    """Metrics of the motion before refinement, averaged over scenes; NaN where none has one.
 
     Everybody counts except in the root trajectory error, which is of those who travel.
     """
@@ -59,8 +59,11 @@ def measure(options: Sequence[SampleOptions]) -> dict[str, float]:
             evaluate_motion(before, travelling)["rte_percent"] if travelling.people else np.nan
         )
         rows.append([values[key] for key in (*TARGETS, "gt_jitter_10m_s3")])
-    means = np.nanmean(np.array(rows), axis=0)
-    return dict(zip((*TARGETS, "gt_jitter_10m_s3"), means.tolist(), strict=True))
+    result = {}
+    for key, column in zip((*TARGETS, "gt_jitter_10m_s3"), np.array(rows).T, strict=True):
+        known = column[np.isfinite(column)]
+        result[key] = float(known.mean()) if len(known) else float("nan")
+    return result
 
 
 def _travelling(motion: MotionSet) -> MotionSet:
