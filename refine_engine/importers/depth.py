@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from refine_engine.errors import InputError
-from refine_engine.importers.cameras import DEPTH_FILE
+from refine_engine.importers.folder import numbered_files
+from refine_engine.importers.image_size import DEPTH_FILE
 from refine_engine.importers.maps import CheckedFiles, find_maps, read_map, spread
+from refine_engine.importers.masks import FolderMasks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from refine_engine.importers.findings import FindingList
@@ -200,3 +204,44 @@ def _judged_sigma(sigma: CheckedFiles, maps: CheckedFiles, findings: FindingList
         "confidence with 1 as its floor.",
     )
     return sigma
+
+
+def static_depth_ratio(
+    stage: Path | None, masks: FolderMasks | None
+) -> Callable[[int], float | None] | None:
+    """How the static scene's depth changes into a frame, to find and join chunks.
+
+    Returns
+    -------
+    Callable or None
+        Frame b -> median ratio of the depth of frame b-1 to that of b outside the dynamic masks,
+        None where that is not known; None as a whole without depth maps.
+    """
+    if stage is None:
+        return None
+    files = numbered_files(stage / "depth_maps", DEPTH_FILE)
+    if not files:
+        return None
+
+    def sample(frame: int) -> Array | None:
+        try:
+            depth = read_map(files[frame])
+        except (InputError, KeyError):
+            return None
+        stride = max(1, min(depth.shape) // 64)
+        values = np.asarray(depth[::stride, ::stride], dtype=np.float64)
+        moving = None if masks is None else masks.dynamic(frame)
+        if moving is not None and moving.shape == depth.shape:
+            values = np.where(moving[::stride, ::stride], np.nan, values)
+        return np.where(values > 0, values, np.nan)
+
+    def ratio(frame: int) -> float | None:
+        before, behind = sample(frame - 1), sample(frame)
+        if before is None or behind is None or before.shape != behind.shape:
+            return None
+        both = np.isfinite(before) & np.isfinite(behind)
+        if both.mean() < 0.05:
+            return None
+        return float(np.median(before[both] / behind[both]))
+
+    return ratio

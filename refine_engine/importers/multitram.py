@@ -11,36 +11,29 @@ import numpy as np
 
 from refine_engine.body import BodyModel, joint_positions, rest_joints
 from refine_engine.errors import InputError
-from refine_engine.geometry.cameras import camera_centers, project
-from refine_engine.importers.cameras import DEPTH_FILE, RawCameras, read_cameras, static_cameras
+from refine_engine.geometry.cameras import camera_centers
+from refine_engine.importers.boxes import body_boxes, note_shifted_crops, vote_convention
+from refine_engine.importers.cameras import RawCameras, read_cameras, static_cameras
 from refine_engine.importers.chunks import (
-    DepthRatio,
     JoinedCameras,
     find_chunks,
     join_chunks,
 )
-from refine_engine.importers.depth import open_depth
+from refine_engine.importers.depth import open_depth, static_depth_ratio
 from refine_engine.importers.findings import FindingList
 from refine_engine.importers.focal import follow_focal_length
-from refine_engine.importers.folder import ResultsFolder, numbered_files, read_json
+from refine_engine.importers.folder import ResultsFolder, read_json
 from refine_engine.importers.gravity import Upward, estimate_up, rotation_to_y_up
 from refine_engine.importers.keypoints import (
     KEYPOINT_FILE,
     projected_keypoints,
     read_keypoints,
 )
-from refine_engine.importers.maps import read_map
 from refine_engine.importers.masks import FolderMasks, mask_size, open_masks
 from refine_engine.importers.people import cut_to_cameras, read_people
 from refine_engine.importers.stage4 import judge_world, read_world_people
 from refine_engine.importers.stance import BodyTrack
-from refine_engine.importers.tracks import (
-    Tracks,
-    boxes_at,
-    note_shifted_crops,
-    read_tracks,
-    vote_convention,
-)
+from refine_engine.importers.tracks import Tracks, boxes_at, read_tracks
 from refine_engine.importers.video_search import frame_rate, open_video, video_size
 from refine_engine.scene import Array, CameraTrack, Keypoints, Person, Scene
 
@@ -51,8 +44,6 @@ if TYPE_CHECKING:
 
 _Kind = TypeVar("_Kind", bound=np.generic)
 
-_HEAD_AND_FEET = 0.12
-"""How far a body reaches beyond its joints, as a share of their extent."""
 _TRACKER_LIMIT = 1300
 _USUAL_SIZE = (1080, 1920)
 
@@ -174,7 +165,7 @@ def _joined(
     masks: FolderMasks | None,
     findings: FindingList,
 ) -> JoinedCameras:
-    ratio = _depth_ratio(folder, masks)
+    ratio = static_depth_ratio(folder.cameras, masks)
     begins = find_chunks(cameras.R, cameras.t, ratio) if cameras.estimated else []
     joined = join_chunks(cameras.R, cameras.t, begins, bodies, ratio)
     if joined.joins:
@@ -191,37 +182,6 @@ def _joined(
             f"joined into one world ({details}). Nothing is smoothed across their borders.",
         )
     return joined
-
-
-def _depth_ratio(folder: ResultsFolder, masks: FolderMasks | None) -> DepthRatio | None:
-    if folder.cameras is None:
-        return None
-    files = numbered_files(folder.cameras / "depth_maps", DEPTH_FILE)
-    if not files:
-        return None
-
-    def sample(frame: int) -> Array | None:
-        try:
-            depth = read_map(files[frame])
-        except (InputError, KeyError):
-            return None
-        stride = max(1, min(depth.shape) // 64)
-        values = np.asarray(depth[::stride, ::stride], dtype=np.float64)
-        moving = None if masks is None else masks.dynamic(frame)
-        if moving is not None and moving.shape == depth.shape:
-            values = np.where(moving[::stride, ::stride], np.nan, values)
-        return np.where(values > 0, values, np.nan)
-
-    def ratio(frame: int) -> float | None:
-        before, behind = sample(frame - 1), sample(frame)
-        if before is None or behind is None or before.shape != behind.shape:
-            return None
-        both = np.isfinite(before) & np.isfinite(behind)
-        if both.mean() < 0.05:
-            return None
-        return float(np.median(before[both] / behind[both]))
-
-    return ratio
 
 
 def _upright(
@@ -274,19 +234,6 @@ def _camera_track(
     )
 
 
-def _body_boxes(body: BodyTrack, track: CameraTrack) -> Array:
-    """Boxes (n, 4) around projected bodies; width 0 where one is not wholly before the camera."""
-    pixels, in_front = project(body.joints_cam, track.pose_intrinsics(body.frames))
-    low, high = pixels.min(1), pixels.max(1)
-    margin = _HEAD_AND_FEET * (high - low).max(-1, keepdims=True) / 2
-    height, width = track.image_size
-    low = np.clip(low - margin, 0, (width, height))
-    high = np.clip(high + margin, 0, (width, height))
-    boxes = np.concatenate([low, high - low], -1)
-    boxes[~in_front.all(-1)] = 0.0
-    return boxes
-
-
 def _with_convention(
     tracks: Tracks,
     people: Mapping[int, Rows],
@@ -298,7 +245,7 @@ def _with_convention(
     known = {i: boxes for i, boxes in raw.items() if boxes is not None}
     if not known:
         return tracks
-    projected = {i: _body_boxes(bodies[i], track) for i in known}
+    projected = {i: body_boxes(bodies[i], track) for i in known}
     stored = np.concatenate(list(known.values()))
     fits = np.concatenate([projected[i] for i in known])
     there = stored[:, 2] != 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from refine_engine.importers import load_results
-from refine_engine.importers.tracks import as_xywh, overlap, vote_convention
+from refine_engine.importers.boxes import as_xywh, overlap, vote_convention
 from tests.refine_engine.importers import folders
 
 SIZE = (1080, 1920)
