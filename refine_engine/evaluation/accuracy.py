@@ -16,7 +16,7 @@ from pathlib import Path
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import RefinementError
 from refine_engine.evaluation.accuracy_table import accuracy_markdown
-from refine_engine.evaluation.records import Run
+from refine_engine.evaluation.records import ARMS, Arm, Run
 from refine_engine.evaluation.sweep import PEOPLE, arrangements, sweep
 
 BEGIN, END = "<!-- accuracy -->", "<!-- /accuracy -->"
@@ -44,6 +44,12 @@ def _parser() -> argparse.ArgumentParser:
         "--people", type=int, nargs="+", default=list(PEOPLE), help="numbers of people"
     )
     parser.add_argument("--config", type=Path, metavar="YAML", help="settings of the refinement")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; may repeat"
+    )
+    parser.add_argument(
+        "--only-full", action="store_true", help="leave out the runs with a wrong start of scale"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="scenes at a time")
     parser.add_argument(
         "--records", type=Path, metavar="JSONL", help="keep finished runs here and go on from them"
@@ -56,16 +62,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(args: argparse.Namespace, arguments: Sequence[str]) -> int:
     config = RefinementConfig() if args.config is None else RefinementConfig.from_yaml(args.config)
+    config = config.with_settings(args.set)
+    arms: tuple[Arm, ...] = ("full",) if args.only_full else ARMS
     if args.jobs > 1:
         config = dataclasses.replace(config, threads=1)
     scenes = arrangements(args.seeds, frames=args.frames, people=args.people)
     runs: list[Run] = []
     for done, (arrangement, found) in enumerate(
-        sweep(scenes, args.motion, config, args.records, args.jobs), start=1
+        sweep(scenes, args.motion, config, args.records, args.jobs, arms), start=1
     ):
         runs += found
         seconds = sum(r.seconds for r in found)
         sys.stderr.write(f"{done}/{len(scenes)} {arrangement.name}: {seconds:.1f} s refining\n")
+        for run in found:
+            if run.problem:
+                sys.stderr.write(f"  failed, {run.arm}: {run.problem}\n")
     command = "python -m refine_engine.evaluation.accuracy " + shlex.join(_shown(arguments))
     text = accuracy_markdown(runs, command.strip())
     if args.output is None:

@@ -62,6 +62,7 @@ def accuracy_markdown(runs: Sequence[Run], command: str) -> str:
         _jitter_line(main),
         _scale(runs),
         _guards(runs, main),
+        "\n".join(f"- Failed: {r.scene}, {r.arm}: {r.problem}" for r in failed),
         _scenes(main),
     ]
     return "\n\n".join(part for part in parts if part)

@@ -96,6 +96,10 @@ class MotionSet:
     """What it was read from, for tables and messages."""
 
     def __post_init__(self) -> None:
+        if self.alpha is not None and not (self.alpha > 0 and np.isfinite(self.alpha)):
+            raise InputError(
+                self.label or "motion", f"has alpha {self.alpha}", "give a positive number"
+            )
         if (self.R_cam_world is None) != (self.t_cam_world is None):
             raise InputError("cameras", "have only rotations or only translations", "give both")
         if self.R_cam_world is None:

@@ -8,13 +8,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from refine_engine.errors import InputError
 
 Arm = Literal["full", "off", "alone"]
 """full: the folder as it is. off: cameras said to be metric, but 15 % off. alone: the same with
 one of the people only."""
+ARMS: tuple[Arm, ...] = get_args(Arm)
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ from refine_engine.body import load_body_model
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import InputError, RefinementError
 from refine_engine.evaluation.metrics import metric_sums
-from refine_engine.evaluation.records import Run, read_records, write_records
+from refine_engine.evaluation.records import ARMS, Run, read_records, write_records
 from refine_engine.evaluation.sources import TRUTH_FILE, motion_from_ground_truth, motion_from_state
 from refine_engine.evaluation.synthetic.options import SampleOptions
 from refine_engine.evaluation.synthetic.results_folder import write_results_folder
 from refine_engine.evaluation.synthetic.scene import make_scene
 from refine_engine.importers import load_results
+from refine_engine.refinement.refiner import Stage5Refiner
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +82,10 @@ def arrangements(
 
 
 def run_arrangement(
-    arrangement: Arrangement, motion: Path | None, config: RefinementConfig
+    arrangement: Arrangement,
+    motion: Path | None,
+    config: RefinementConfig,
+    arms: Iterable[Arm] = ARMS,
 ) -> list[Run]:
     """Make one scene in a temporary folder, open it and refine it under its arms.
 
@@ -93,6 +97,8 @@ def run_arrangement(
         Folder of motion clips; None takes the embedded motions.
     config
         Settings of every run.
+    arms
+        Which ones; "off" and "alone" are only for moving cameras at level published.
     """
     with tempfile.TemporaryDirectory(prefix="smpl-refiner-") as folder:
         options = SampleOptions(
@@ -108,14 +114,20 @@ def run_arrangement(
         scene = load_results(Path(folder), fps=options.fps)
         body = load_body_model(scene.gender)
         truth = motion_from_ground_truth(Path(folder) / TRUTH_FILE, body)
-        runs = [_refined(arrangement, "full", None, scene, truth, config)]
+        runs = []
+        if "full" in arms:
+            runs.append(_refined(arrangement, "full", None, scene, truth, config))
         if arrangement.level == "published" and arrangement.camera != "static":
-            runs += list(_scale_runs(arrangement, scene, truth, config))
+            runs += list(_scale_runs(arrangement, scene, truth, config, arms))
     return runs
 
 
 def _scale_runs(
-    arrangement: Arrangement, scene: Scene, truth: MotionSet, config: RefinementConfig
+    arrangement: Arrangement,
+    scene: Scene,
+    truth: MotionSet,
+    config: RefinementConfig,
+    arms: Iterable[Arm],
 ) -> Iterator[Run]:
     assert truth.alpha is not None
     sign = 1.0 if arrangement.seed % 2 else -1.0
@@ -124,8 +136,9 @@ def _scale_runs(
     off = in_unit(scene, unit)
     moved = dataclasses.replace(truth, alpha=truth.alpha / unit)
     free = dataclasses.replace(config, optimize_delta_alpha=False)
-    yield _refined(arrangement, "off", None, off, moved, free)
-    if arrangement.people == 3:
+    if "off" in arms:
+        yield _refined(arrangement, "off", None, off, moved, free)
+    if "alone" in arms and arrangement.people == 3:
         for person_id in sorted(scene.people):
             alone = dataclasses.replace(off, people={person_id: off.people[person_id]})
             own = dataclasses.replace(
@@ -145,8 +158,6 @@ def _refined(
     config: RefinementConfig,
 ) -> Run:
     assert truth.alpha is not None
-    from refine_engine.refinement.refiner import Stage5Refiner
-
     body = load_body_model(scene.gender)
     began = time.perf_counter()
     refiner = Stage5Refiner(config, body)
@@ -159,6 +170,8 @@ def _refined(
         # A failed run counts as one that changed nothing: it may not vanish from the statistics.
         problem = str(error)
         output = refiner.output
+    if not output.state.alpha > 0:
+        problem = f"alpha became {output.state.alpha:g}"
     seconds = time.perf_counter() - began
     final = output.initial_state if problem else output.state
     before = motion_from_state(output.initial_state, scene.fps, body, scene.cameras)
@@ -220,6 +233,7 @@ def sweep(
     config: RefinementConfig,
     records: Path | None = None,
     jobs: int = 1,
+    arms: Iterable[Arm] = ARMS,
 ) -> Iterator[tuple[Arrangement, list[Run]]]:
     """Run every scene, yielding each as it ends.
 
@@ -236,6 +250,8 @@ def sweep(
         it instead of being run again.
     jobs
         Processes.
+    arms
+        Which ones.
     """
     known = read_records(records)
     waiting = []
@@ -244,20 +260,24 @@ def sweep(
             yield arrangement, known[arrangement.name]
         else:
             waiting.append(arrangement)
-    for arrangement, runs in _results(waiting, motion, config, jobs):
+    for arrangement, runs in _results(waiting, motion, config, jobs, tuple(arms)):
         if records is not None:
             write_records(records, runs)
         yield arrangement, runs
 
 
 def _results(
-    waiting: list[Arrangement], motion: Path | None, config: RefinementConfig, jobs: int
+    waiting: list[Arrangement],
+    motion: Path | None,
+    config: RefinementConfig,
+    jobs: int,
+    arms: tuple[Arm, ...],
 ) -> Iterator[tuple[Arrangement, list[Run]]]:
     if jobs <= 1:
         for arrangement in waiting:
-            yield arrangement, run_arrangement(arrangement, motion, config)
+            yield arrangement, run_arrangement(arrangement, motion, config, arms)
         return
     with ProcessPoolExecutor(jobs) as pool:
-        futures = [pool.submit(run_arrangement, a, motion, config) for a in waiting]
+        futures = [pool.submit(run_arrangement, a, motion, config, arms) for a in waiting]
         for arrangement, future in zip(waiting, futures, strict=True):
             yield arrangement, future.result()

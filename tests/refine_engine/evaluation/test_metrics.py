@@ -211,6 +211,8 @@ def test_motion_is_checked_at_the_door(truth: MotionSet) -> None:
         dataclasses.replace(good, joints_world=good.joints_world * np.nan)
     with pytest.raises(InputError, match="expected"):
         dataclasses.replace(good, contacts=np.ones((FRAMES, 2)))
+    with pytest.raises(InputError, match=r"alpha -0\.2"):
+        dataclasses.replace(truth, alpha=-0.2)
     with pytest.raises(InputError, match="cameras"):
         dataclasses.replace(truth, R_cam_world=np.zeros((5, 3, 3)), t_cam_world=np.zeros((5, 3)))
 
