@@ -1,0 +1,125 @@
+"""What lies on the ground: the pelvis' trails and discs where feet touch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from vtkmodules.vtkCommonDataModel import vtkPolyData
+from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkRenderer
+
+from app.viewport.buffers import fresh_polydata, polyline
+from app.viewport.people import Colour, mixed
+from refine_engine.geometry.planes import heights, tangent_basis
+
+Array = NDArray[np.float64]
+
+ABOVE_GROUND = 0.004
+"""Metres: marks lie just over the grid."""
+DISC_RADIUS = 0.05
+DISC_CORNERS = 20
+
+
+class Trails:
+    """Where people walk, past and future, as a line on the ground in their colour."""
+
+    def __init__(self, renderer: vtkRenderer) -> None:
+        self._data = vtkPolyData()
+        self.actor = _flat_actor(self._data)
+        self.actor.GetProperty().SetLineWidth(3.0)
+        self.actor.ForceTranslucentOn()
+        renderer.AddActor(self.actor)
+
+    def show(
+        self,
+        paths: Sequence[tuple[NDArray[np.int64], Array, Colour]],
+        frame: int,
+        reach: int,
+        plane: Array,
+        ratio: float,
+    ) -> None:
+        """Draw paths (frames (n,), pelvis (n, 3), colour) within ``reach`` of a frame."""
+        points, lines, colours, start = [], [], [], 0
+        for frames, pelvis, colour in paths:
+            near = np.flatnonzero(np.abs(frames - frame) <= reach)
+            if len(near) < 2:
+                continue
+            at = pelvis[near]
+            at = at - (heights(at, plane) - ABOVE_GROUND)[:, None] * plane[:3]
+            ahead = frames[near] - frame
+            shades = np.empty((len(near), 4))
+            shades[:, :3] = colour
+            # The past is solid, the future faint; both run out gently at their ends.
+            fade = np.clip((reach - np.abs(ahead)) / (0.35 * max(reach, 1)), 0.0, 1.0)
+            shades[:, 3] = np.where(ahead <= 0, 0.95, 0.35) * fade
+            points.append(at)
+            colours.append(shades)
+            lines.append(polyline(start, len(near)))
+            start += len(near)
+        self.actor.GetProperty().SetLineWidth(3.0 * ratio)
+        if not points:
+            self._data.Initialize()
+            return
+        fresh_polydata(
+            np.concatenate(points),
+            lines=np.concatenate(lines),
+            colours=np.round(np.concatenate(colours) * 255).astype(np.uint8),
+            into=self._data,
+        )
+
+    def set_visible(self, visible: bool) -> None:
+        """Draw them or not."""
+        self.actor.SetVisibility(visible)
+
+
+class ContactDiscs:
+    """A disc under each heel and ball that touches the ground."""
+
+    def __init__(self, renderer: vtkRenderer) -> None:
+        self._data = vtkPolyData()
+        self.actor = _flat_actor(self._data)
+        renderer.AddActor(self.actor)
+        around = np.linspace(0, 2 * np.pi, DISC_CORNERS, endpoint=False)
+        self._circle = np.stack([np.cos(around), np.sin(around)], -1)
+
+    def show(self, feet: Sequence[tuple[Array, Colour]], plane: Array, light: Colour) -> None:
+        """Draw discs at points (n, 3) in a colour each; ``light`` makes their rim."""
+        points, polys, colours, start = [], [], [], 0
+        basis = tangent_basis(plane[:3])
+        for soles, colour in feet:
+            on_ground = soles - heights(soles, plane)[:, None] * plane[:3]
+            for centre in on_ground:
+                for radius, lift, shade in (
+                    (DISC_RADIUS, 0.5, mixed(colour, light, 0.75)),
+                    (0.78 * DISC_RADIUS, 1.0, colour),
+                ):
+                    ring = centre + radius * self._circle @ basis
+                    points.append(ring + lift * ABOVE_GROUND * plane[:3])
+                    polys.append(np.arange(start, start + DISC_CORNERS))
+                    colours.append(np.tile(np.round(np.array(shade) * 255), (DISC_CORNERS, 1)))
+                    start += DISC_CORNERS
+        if not points:
+            self._data.Initialize()
+            return
+        fresh_polydata(
+            np.concatenate(points),
+            polys=np.stack(polys),
+            colours=np.concatenate(colours).astype(np.uint8),
+            into=self._data,
+        )
+
+    def set_visible(self, visible: bool) -> None:
+        """Draw them or not."""
+        self.actor.SetVisibility(visible)
+
+
+def _flat_actor(data: vtkPolyData) -> vtkActor:
+    mapper = vtkPolyDataMapper()
+    mapper.SetInputData(data)
+    mapper.SetColorModeToDirectScalars()
+    actor = vtkActor()
+    actor.SetMapper(mapper)
+    actor.GetProperty().SetLighting(False)
+    actor.SetPickable(False)
+    return actor

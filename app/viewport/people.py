@@ -1,0 +1,214 @@
+"""People: the body surface, its wire frame, the skeleton, joints, and the outline of the chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from vtkmodules.vtkCommonCore import vtkLookupTable
+from vtkmodules.vtkCommonDataModel import vtkPolyData
+from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkProperty, vtkRenderer
+
+from app.viewport.buffers import Floats, PointBuffer, ValueBuffer, cells
+from refine_engine.body import PARENTS, BodyModel
+
+Array = NDArray[np.float64]
+Colour = tuple[float, float, float]
+
+BONES = np.array([[parent, joint] for joint, parent in enumerate(PARENTS) if parent >= 0])
+OUTLINE_PIXELS = 2.2
+DEPTH_UNIT = 16e-6
+"""VTK's unit of a shift in depth, in shares of the depth buffer's range."""
+
+
+def rgb(colour: str) -> Colour:
+    """``#rrggbb`` as numbers in [0, 1]."""
+    return (int(colour[1:3], 16) / 255, int(colour[3:5], 16) / 255, int(colour[5:7], 16) / 255)
+
+
+def mixed(a: Colour, b: Colour, share: float) -> Colour:
+    """``a`` with a share of ``b``."""
+    return (
+        a[0] + share * (b[0] - a[0]),
+        a[1] + share * (b[1] - a[1]),
+        a[2] + share * (b[2] - a[2]),
+    )
+
+
+@dataclass(frozen=True)
+class BodyParts:
+    """What is drawn of a body."""
+
+    mesh: bool = True
+    wire: bool = False
+    skeleton: bool = False
+    joints: bool = False
+
+
+class BodyActors:
+    """One person's props.
+
+    Parameters
+    ----------
+    body
+        The body model.
+    triangles
+        Its faces as VTK cells, shared between people.
+    renderer
+        Where they are drawn.
+    """
+
+    def __init__(self, body: BodyModel, triangles: object, renderer: vtkRenderer) -> None:
+        count = len(body.v_template)
+        self._renderer = renderer
+        self._vertices = PointBuffer(count)
+        self._normals = ValueBuffer((count, 3), name="normals")
+        self._values = ValueBuffer((count,), name="values")
+        self.mesh_data = vtkPolyData()
+        self.mesh_data.SetPoints(self._vertices.points)
+        self.mesh_data.SetPolys(triangles)
+        self.mesh_data.GetPointData().SetNormals(self._normals.array)
+        self.mesh_data.GetPointData().SetScalars(self._values.array)
+        self.mesh, self.mesh_mapper = _actor(self.mesh_data)
+        shade(self.mesh.GetProperty())
+
+        self._joints = PointBuffer(len(PARENTS))
+        bones = vtkPolyData()
+        bones.SetPoints(self._joints.points)
+        bones.SetLines(cells(BONES))
+        self.bones, self._bone_mapper = _actor(bones)
+        balls = vtkPolyData()
+        balls.SetPoints(self._joints.points)
+        balls.SetVerts(cells(np.arange(len(PARENTS))[:, None]))
+        self.balls, self._ball_mapper = _actor(balls)
+        self.balls.GetProperty().SetRenderPointsAsSpheres(True)
+        for actor in (self.bones, self.balls):
+            actor.GetProperty().SetLighting(False)
+        self.props = (self.mesh, self.bones, self.balls)
+        for prop in self.props:
+            renderer.AddActor(prop)
+            prop.SetVisibility(False)
+        self._pickable = True
+
+    def remove(self) -> None:
+        """Take everything out of the renderer."""
+        for prop in self.props:
+            self._renderer.RemoveActor(prop)
+
+    def hide(self) -> None:
+        """Draw nothing."""
+        for prop in self.props:
+            prop.SetVisibility(False)
+
+    def show(self, parts: BodyParts) -> None:
+        """Draw these parts."""
+        self.mesh.SetVisibility(parts.mesh or parts.wire)
+        self.bones.SetVisibility(parts.skeleton)
+        self.balls.SetVisibility(parts.joints)
+        if parts.wire:
+            self.mesh.GetProperty().SetRepresentationToWireframe()
+        else:
+            self.mesh.GetProperty().SetRepresentationToSurface()
+
+    def place_mesh(self, vertices: Floats, normals: Floats) -> None:
+        """New surface."""
+        self._vertices.write(vertices)
+        self._normals.write(normals)
+
+    def place_joints(self, joints: Array) -> None:
+        """New joints (24, 3)."""
+        self._joints.write(joints)
+
+    def paint(self, colour: Colour, light: Colour, ratio: float) -> None:
+        """One colour for all of it; the skeleton a little towards ``light``."""
+        self.mesh_mapper.SetScalarVisibility(False)
+        self.mesh.GetProperty().SetColor(*colour)
+        self.bones.GetProperty().SetColor(*mixed(colour, light, 0.35))
+        self.balls.GetProperty().SetColor(*mixed(colour, light, 0.65))
+        self.bones.GetProperty().SetLineWidth(3.0 * ratio)
+        self.balls.GetProperty().SetPointSize(8.0 * ratio)
+
+    def paint_values(self, values: NDArray[np.floating], table: vtkLookupTable) -> None:
+        """Colour every vertex by a value (V,)."""
+        self._values.write(values)
+        self.mesh_mapper.SetLookupTable(table)
+        self.mesh_mapper.SetScalarRange(*table.GetTableRange())
+        self.mesh_mapper.SetScalarVisibility(True)
+
+    def pull_forward(self, share: float) -> None:
+        """Draw the skeleton in front of its own body, in which it lies.
+
+        ``share`` of the depth buffer's range towards the eye.
+        """
+        shift = -share / DEPTH_UNIT
+        self._bone_mapper.SetRelativeCoincidentTopologyLineOffsetParameters(0.0, shift)
+        self._ball_mapper.SetRelativeCoincidentTopologyPointOffsetParameter(1.02 * shift)
+
+
+class Outline:
+    """A thin line round the chosen person: the back of a body grown by a few pixels."""
+
+    def __init__(self, body: BodyModel, triangles: object, renderer: vtkRenderer) -> None:
+        self._grown = PointBuffer(len(body.v_template))
+        data = vtkPolyData()
+        data.SetPoints(self._grown.points)
+        data.SetPolys(triangles)
+        self.actor, self._mapper = _actor(data)
+        look = self.actor.GetProperty()
+        look.SetLighting(False)
+        look.FrontfaceCullingOn()
+        self.actor.SetPickable(False)
+        self.actor.SetVisibility(False)
+        renderer.AddActor(self.actor)
+        self._renderer = renderer
+
+    def remove(self) -> None:
+        """Take it out of the renderer."""
+        self._renderer.RemoveActor(self.actor)
+
+    def hide(self) -> None:
+        """Nobody is chosen."""
+        self.actor.SetVisibility(False)
+
+    def show(
+        self, vertices: Floats, normals: Floats, width: float, colour: Colour, back: float
+    ) -> None:
+        """Round a surface, ``width`` metres wide, pushed ``back`` by a share of the depth range.
+
+        Without the push a grown inside (of the mouth, of an armpit) would come through the skin.
+        """
+        self._mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0.0, back / DEPTH_UNIT)
+        self._grown.write(vertices + np.float32(width) * normals)
+        self.actor.GetProperty().SetColor(*colour)
+        self.actor.SetVisibility(True)
+
+
+def shade(look: vtkProperty) -> None:
+    """Soft skin: mostly diffuse, a broad weak highlight."""
+    look.SetInterpolationToPhong()
+    look.SetAmbient(0.22)
+    look.SetDiffuse(0.82)
+    look.SetSpecular(0.12)
+    look.SetSpecularPower(18.0)
+
+
+def ghostly(actors: BodyActors) -> None:
+    """Half transparent, front only (else limbs behind would darken those in front), unpickable."""
+    look = actors.mesh.GetProperty()
+    look.SetOpacity(0.46)
+    look.BackfaceCullingOn()
+    for prop in actors.props:
+        prop.SetPickable(False)
+    for prop in (actors.bones, actors.balls):
+        prop.GetProperty().SetOpacity(0.6)
+
+
+def _actor(data: vtkPolyData) -> tuple[vtkActor, vtkPolyDataMapper]:
+    mapper = vtkPolyDataMapper()
+    mapper.SetInputData(data)
+    mapper.SetScalarVisibility(False)
+    mapper.SetResolveCoincidentTopologyToPolygonOffset()
+    actor = vtkActor()
+    actor.SetMapper(mapper)
+    return actor, mapper

@@ -1,0 +1,182 @@
+"""Bodies of one state, posed when a frame is asked for, kept while they are near at hand."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.viewport.buffers import Floats
+from refine_engine.body import (
+    BodyModel,
+    BodyPoints,
+    JointMotion,
+    joint_kinematics,
+    named_points,
+    place_points,
+    rest_joints,
+    shaped_body,
+)
+from refine_engine.state import OptimizationState, PersonState
+
+Array = NDArray[np.float64]
+
+CACHED_MESHES = 240
+"""Posed meshes kept for scrubbing to and fro: 40 MB."""
+
+SOLES = ("left_sole_heel", "left_sole_ball", "right_sole_heel", "right_sole_ball")
+"""Skin points in the order of :data:`refine_engine.state.CONTACT_POINTS`."""
+
+
+class MeshNormals:
+    """Vertex normals of one topology, area-weighted, on arrays sorted once.
+
+    Parameters
+    ----------
+    faces
+        (F, 3) vertex numbers, counter-clockwise from outside.
+    count
+        Number of vertices.
+    """
+
+    def __init__(self, faces: NDArray[np.int32], count: int) -> None:
+        self._corners = [np.ascontiguousarray(faces[:, k], dtype=np.intp) for k in range(3)]
+        order = np.argsort(faces.reshape(-1), kind="stable")
+        self._face_of = (order // 3).astype(np.intp)
+        used, self._starts = np.unique(faces.reshape(-1)[order], return_index=True)
+        self._used = None if len(used) == count else used
+        self._count = count
+
+    def __call__(self, vertices: Floats) -> Floats:
+        """Unit normals (V, 3) of vertices (V, 3); zero where no face is."""
+        a, b, c = (vertices[k] for k in self._corners)
+        u, v = b - a, c - a
+        # Written out: numpy's cross product takes five times as long on rows of three.
+        face = np.empty_like(a)
+        face[:, 0] = u[:, 1] * v[:, 2] - u[:, 2] * v[:, 1]
+        face[:, 1] = u[:, 2] * v[:, 0] - u[:, 0] * v[:, 2]
+        face[:, 2] = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+        summed = np.add.reduceat(face[self._face_of], self._starts, axis=0)
+        if self._used is not None:
+            full = np.zeros((self._count, 3), dtype=np.float32)
+            full[self._used] = summed
+            summed = full
+        length = np.sqrt(np.einsum("ij,ij->i", summed, summed))
+        summed /= np.maximum(length, 1e-20)[:, None]
+        return summed
+
+
+class PosedBodies:
+    """Joints, soles and meshes of a state's people by video frame.
+
+    Parameters
+    ----------
+    body
+        The body model.
+    normals
+        Of the body's faces; shared by all states.
+    """
+
+    def __init__(self, body: BodyModel, normals: MeshNormals) -> None:
+        self.body = body
+        self.state: OptimizationState | None = None
+        self._normals = normals
+        self._soles: BodyPoints = named_points(body, SOLES)
+        self._meshes: OrderedDict[tuple[int, int], tuple[Floats, Floats]] = OrderedDict()
+        self._motions: dict[tuple[int, int], JointMotion] = {}
+
+    def set_state(self, state: OptimizationState | None) -> None:
+        """Another state; what was posed before is forgotten."""
+        if state is not self.state:
+            self.state = state
+            self._meshes.clear()
+            self._motions.clear()
+
+    def row(self, person_id: int, frame: int) -> int | None:
+        """Row of a frame in a person's arrays; None where the person is absent."""
+        person = self._person(person_id)
+        if person is None or not len(person.frames):
+            return None
+        row = frame - int(person.frames[0])
+        return row if 0 <= row < len(person.frames) else None
+
+    def motion(self, person_id: int, frame: int) -> JointMotion | None:
+        """Rotations and positions (24, 3) of the joints in the world; None where absent."""
+        found = self._motions.get((person_id, frame))
+        if found is None:
+            row, person = self.row(person_id, frame), self._person(person_id)
+            if row is None or person is None:
+                return None
+            found = joint_kinematics(
+                rest_joints(self.body, person.betas),
+                person.R_world_root[row],
+                person.body_pose[row],
+                person.transl_world[row],
+            )
+            if len(self._motions) > 4 * CACHED_MESHES:
+                self._motions.clear()
+            self._motions[person_id, frame] = found
+        return found
+
+    def joints(self, person_id: int, frame: int) -> Array | None:
+        """(24, 3) metres, world; None where absent."""
+        motion = self.motion(person_id, frame)
+        return None if motion is None else motion.positions
+
+    def soles(self, person_id: int, frame: int) -> Array | None:
+        """(4, 3) left heel, left ball, right heel, right ball; metres, world."""
+        motion, row, person = (
+            self.motion(person_id, frame),
+            self.row(person_id, frame),
+            self._person(person_id),
+        )
+        if motion is None or row is None or person is None:
+            return None
+        return place_points(self._soles, motion, person.betas, person.body_pose[row])
+
+    def contacts(self, person_id: int, frame: int) -> Array | None:
+        """(4,) probabilities of contact, in the order of :meth:`soles`."""
+        row, person = self.row(person_id, frame), self._person(person_id)
+        return None if row is None or person is None else person.contacts[row]
+
+    def joint_sigma(self, person_id: int, frame: int) -> Array | None:
+        """(24,) standard deviations of the joints in metres; None where not known."""
+        row, person = self.row(person_id, frame), self._person(person_id)
+        if row is None or person is None or person.joint_sigma is None:
+            return None
+        return person.joint_sigma[row]
+
+    def pelvis_path(self, person_id: int) -> tuple[NDArray[np.int64], Array] | None:
+        """Frames (n,) and pelvis (n, 3) over the whole clip, world, metres."""
+        person = self._person(person_id)
+        if person is None:
+            return None
+        pelvis = rest_joints(self.body, person.betas)[0]
+        return person.frames, person.transl_world + pelvis
+
+    def mesh(self, person_id: int, frame: int) -> tuple[Floats, Floats] | None:
+        """Vertices and unit normals (6890, 3), world; None where the person is absent."""
+        key = (person_id, frame)
+        found = self._meshes.get(key)
+        if found is not None:
+            self._meshes.move_to_end(key)
+            return found
+        row, person = self.row(person_id, frame), self._person(person_id)
+        if row is None or person is None:
+            return None
+        shaped = shaped_body(self.body, person.betas, np.float32)
+        vertices = np.asarray(
+            shaped.vertices(
+                person.R_world_root[row], person.body_pose[row], person.transl_world[row]
+            ),
+            dtype=np.float32,
+        )
+        found = vertices, self._normals(vertices)
+        self._meshes[key] = found
+        while len(self._meshes) > CACHED_MESHES:
+            self._meshes.popitem(last=False)
+        return found
+
+    def _person(self, person_id: int) -> PersonState | None:
+        return None if self.state is None else self.state.people.get(person_id)
