@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load_results"]
 
+MAX_FPS = 1000.0
 _AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 
 
@@ -63,6 +64,8 @@ def load_results(
     from refine_engine.importers.multitram import load_multitram
 
     direction = None if up is None else _direction(up)
+    if fps is not None and not (np.isfinite(fps) and 0 < fps <= MAX_FPS):
+        raise InputError("fps", f"is {fps}", "give the video's frames per second, e.g. 30")
     found = find_results(folder)
     model = body if isinstance(body, BodyModel) else load_body_model(body)
     return load_multitram(found, fps=fps, video=video, body=model, up=direction)

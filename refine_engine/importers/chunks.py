@@ -84,7 +84,8 @@ def find_chunks(R: Array, t: Array, depth_ratio: DepthRatio | None = None) -> li
     )
     frames = np.arange(1, T)
     at_multiple = frames % CHUNK_FRAMES == 0
-    begins = jumps & (restart[1:] | at_multiple)
+    # A camera at rest is near the identity all the time: a glitch of it is no restart.
+    begins = jumps & ((restart[1:] & ~restart[:-1]) | at_multiple)
     if depth_ratio is not None:
         for frame in frames[at_multiple & ~begins].tolist():
             across, before = depth_ratio(frame), depth_ratio(frame - 1)

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from refine_engine.errors import InputError
 from refine_engine.importers.findings import FindingList
 from refine_engine.importers.folder import ResultsFolder, numbered_files, read_json
@@ -100,16 +98,8 @@ def _size(video: VideoFrames) -> tuple[int, int]:
 def frame_rate(
     given: float | None, video: VideoFrames | None, findings: FindingList
 ) -> tuple[float, Literal["video", "user", "assumed"]]:
-    """Frames a second and where the number is from.
-
-    Raises
-    ------
-    InputError
-        When the given rate is not a positive number.
-    """
+    """Frames a second and where the number is from."""
     if given is not None:
-        if not (np.isfinite(given) and 0 < given <= 1000):
-            raise InputError("fps", f"is {given}", "give the video's frames per second, e.g. 30")
         return float(given), "user"
     if video is not None and video.fps is not None and video.fps > 0 and not _is_copy(video.path):
         return float(video.fps), "video"

@@ -87,6 +87,15 @@ def test_a_jump_counts_only_at_a_restart_or_at_the_writer_s_length() -> None:
     assert find_chunks(R, t) == [400]
 
 
+def test_a_glitch_of_a_camera_at_rest_is_no_border() -> None:
+    n = 100
+    wobble = 1e-4 * np.sin(np.arange(n))
+    R = exp_so3(np.stack([wobble, 0 * wobble, 0 * wobble], -1))
+    t = np.stack([wobble, wobble, 0 * wobble], -1)
+    R[40], t[40] = exp_so3(np.array([0, 0.01, 0])), [0.015, 0, 0]
+    assert find_chunks(R, t) == []
+
+
 def test_under_a_static_camera_depth_betrays_the_border() -> None:
     n = 420
     R, t = np.tile(np.eye(3), (n, 1, 1)), np.zeros((n, 3))
