@@ -38,5 +38,5 @@ def resource_path(*parts: str) -> Path:
 
 
 def config_path(name: str) -> Path:
-    """Path of a shipped configuration, for example ``config_path("vggt.yaml")``; see :func:`data_path`."""
+    """Path of a file below ``configs``, for example ``vggt.yaml``; see :func:`data_path`."""
     return data_path("configs", name)
