@@ -1,4 +1,4 @@
-"""The measurements: 2-D keypoints, and the rotations that the pose network measured."""
+"""The measurements: 2-D keypoints, and what the pose network saw of rotations and distance."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from refine_engine.terms.distance import distance_change_loss
 from refine_engine.terms.model import NOTHING
 from refine_engine.terms.protocol import TermInfo
 
@@ -183,4 +184,5 @@ class Data:
             m.turn_gradient,
             m.turn0,
         )
+        total += distance_change_loss(track, posed, common, weight, model)
         return float(total)

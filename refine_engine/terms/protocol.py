@@ -72,6 +72,12 @@ class Track:
     betas_measured: Array
     """(10,)."""
     betas_sigma: float
+    log_distance: Array
+    """(n,) log of the pelvis' distance along the optical axis as measured; 0 where it was not."""
+    pelvis_measured: Array
+    """(3,) rest pelvis J0 of the measured betas, metres: pelvis = J0 + transl."""
+    distance_link: Array
+    """(n,) 1 where that was measured in frames t and t + 1; 0 over a cut, and at the end."""
     layout: BodyLayout
     pixels: Array
     """(n, J, 2)."""
@@ -136,6 +142,8 @@ class Common:
     """Geman-McClure scale of keypoints, pixels at a 500 px person."""
     people: int
     """How many people there are."""
+    active: frozenset[str] = frozenset()
+    """Names of the terms that count in this evaluation."""
 
 
 class Term(Protocol):

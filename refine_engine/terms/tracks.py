@@ -65,6 +65,7 @@ def build_track(
     pixels[weight == 0.0] = 0.0
     held = held_out_keypoints(n, pixels.shape[1], person.id) & hold_out
     link1, link2 = _links(frames, observed, np.asarray(cameras.chunk)[frames], scene.fps)
+    log_distance, seen = _distances(body, person, rows, columns, n)
     return Track(
         id=person.id,
         frames=frames,
@@ -78,6 +79,9 @@ def build_track(
         rotation_trust=trust,
         betas_measured=np.array(person.betas, dtype=np.float64),
         betas_sigma=float(person.betas_sigma),
+        log_distance=log_distance,
+        pelvis_measured=np.array(rest_joints(body, person.betas)[0]),
+        distance_link=np.where(np.append(seen[1:] & seen[:-1], False), link1, 0.0),
         layout=layout,
         pixels=pixels,
         keypoint_weight=np.where(held, 0.0, weight),
@@ -95,6 +99,18 @@ def held_out_keypoints(frames: int, keypoints: int, person: int) -> BoolArray:
     """(n, J) a fixed tenth, spread over frames and keypoints; the same in every run."""
     t, k = np.arange(frames)[:, None], np.arange(keypoints)[None]
     return (3 * t + 7 * k + person) % HELD_OUT == 0
+
+
+def _distances(
+    body: BodyModel, person: Person, rows: IntArray, columns: IntArray, n: int
+) -> tuple[Array, BoolArray]:
+    """(n,) log z of the pelvis in the camera frame, and where it was measured."""
+    z = person.transl_cam[rows, 2] + rest_joints(body, person.betas)[0, 2]
+    usable = person.observed[rows] & (z > 0.1)
+    found, seen = np.zeros(n), np.zeros(n, dtype=bool)
+    found[columns] = np.log(np.where(usable, z, 1.0))
+    seen[columns] = usable
+    return found, seen
 
 
 def _matching(sparse: IntArray, dense: IntArray) -> tuple[IntArray, IntArray]:
