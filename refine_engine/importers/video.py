@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _CACHED_FRAMES = 8
 _DECODE_AHEAD = 48
 """Frames that are rather decoded in passing than sought."""
+_SEEK_BACK = (0, 30, 150)
+"""Frames before the wanted one to seek to, in turn."""
 
 
 class VideoFile:
@@ -39,6 +41,9 @@ class VideoFile:
         When the file cannot be read as a video.
     """
 
+    _container: Any = None
+    _stream: Any = None
+
     def __init__(self, path: str | Path, *, upright: bool = True) -> None:
         import av  # here because it takes longer to import than most folders to open
 
@@ -52,13 +57,7 @@ class VideoFile:
                 self.path, "does not exist or is no file", "check the path of the video"
             )
         try:
-            self._container = av.open(str(self.path))
-            streams = self._container.streams.video
-            if not streams:
-                self._container.close()
-                raise InputError(self.path, "holds no video stream", "name another video")
-            self._stream = streams[0]
-            self._stream.thread_type = "AUTO"
+            self._open()
             self._pts = sorted(
                 packet.pts
                 for packet in self._container.demux(self._stream)
@@ -117,23 +116,57 @@ class VideoFile:
             self._cache.clear()
             self._container.close()
 
+    def _open(self) -> None:
+        import av
+
+        if self._container is not None:
+            self._container.close()
+        self._container = av.open(str(self.path))
+        streams = self._container.streams.video
+        if not streams:
+            self._container.close()
+            raise InputError(self.path, "holds no video stream", "name another video")
+        self._stream = streams[0]
+        self._stream.thread_type = "AUTO"
+
     def _decode(self, index: int) -> NDArray[np.uint8]:
-        if self._decoded is None or not self._next <= index <= self._next + _DECODE_AHEAD:
-            self._container.seek(self._pts[index], stream=self._stream, backward=True)
+        if self._decoded is not None and self._next <= index <= self._next + _DECODE_AHEAD:
+            frame = self._advance(index)
+            if frame is not None and frame.pts == self._pts[index]:
+                return self._kept(index, frame)
+        # Seeking is not exact in every container: it may land behind the frame that was asked for.
+        for back in _SEEK_BACK:
+            self._container.seek(
+                self._pts[max(0, index - back)], stream=self._stream, backward=True
+            )
             self._decoded = self._container.decode(self._stream)
-        target = self._pts[index]
+            frame = self._advance(index)
+            if frame is not None and frame.pts == self._pts[index]:
+                return self._kept(index, frame)
+        self._open()
+        self._decoded = self._container.decode(self._stream)
+        frame = self._advance(index)
+        if frame is None:
+            self._decoded = None
+            raise InputError(self.path, f"ends before frame {index}", "name another video")
+        # A frame that the file lists but the decoder drops is shown as the one after it.
+        return self._kept(index, frame)
+
+    def _advance(self, index: int) -> Any:
+        """Decode up to the first frame that is not before frame ``index``; None at the end."""
+        assert self._decoded is not None
         for frame in self._decoded:
-            if frame.pts is None or frame.pts < target:
-                continue
-            image = self._image(frame)
-            # A frame that the file lists but the decoder drops is shown as the one after it.
-            self._next = index + 1
-            self._cache[index] = image
-            while len(self._cache) > _CACHED_FRAMES:
-                self._cache.popitem(last=False)
-            return image
-        self._decoded = None
-        raise InputError(self.path, f"ends before frame {index}", "name another video")
+            if frame.pts is not None and frame.pts >= self._pts[index]:
+                return frame
+        return None
+
+    def _kept(self, index: int, frame: Any) -> NDArray[np.uint8]:
+        image = self._image(frame)
+        self._next = index + 1
+        self._cache[index] = image
+        while len(self._cache) > _CACHED_FRAMES:
+            self._cache.popitem(last=False)
+        return image
 
     def _image(self, frame: Any) -> NDArray[np.uint8]:
         image = frame.to_ndarray(format="rgb24")

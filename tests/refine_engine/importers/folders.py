@@ -334,13 +334,19 @@ def restart_chunk(truth: Truth, begin: int, unit: float) -> None:
             np.save(path, np.load(path) / np.float32(unit))
 
 
-def write_video(path: Path, num_frames: int, fps: int = 25, size: tuple[int, int] = SIZE) -> None:
+def write_video(
+    path: Path,
+    num_frames: int,
+    fps: int = 25,
+    size: tuple[int, int] = SIZE,
+    options: dict[str, str] | None = None,
+) -> None:
     """A video whose frame k is grey of value 10 k."""
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=fps)
+        stream = container.add_stream("mpeg4", rate=fps, options=options or {})
         stream.height, stream.width = size
         stream.pix_fmt = "yuv420p"
         stream.gop_size = 8
