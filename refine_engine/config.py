@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -307,7 +308,13 @@ def _checked(name: str, value: Any, annotation: str, key: _Key) -> Any:
     return _checked_number(name, value, key, whole=kind == "int")
 
 
+# YAML 1.1 takes 1e-4 for text, because it has no decimal point; people write it all the same.
+_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+
+
 def _checked_number(name: str, value: Any, key: _Key, *, whole: bool) -> float | int:
+    if isinstance(value, str) and _EXPONENT.fullmatch(value):
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ConfigError(name, f"is {value!r}, not a number", f"write {_range(key)}")
     if whole and value != int(value):

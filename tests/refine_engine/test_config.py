@@ -121,6 +121,14 @@ def test_command_line_settings() -> None:
         RefinementConfig().with_settings(["lambda_skate"])
 
 
+def test_numbers_with_an_exponent_need_no_decimal_point(tmp_path: Path) -> None:
+    path = tmp_path / "vggt.yaml"
+    path.write_text("stage5: {convergence_threshold: 1e-4}", encoding="utf-8")
+    assert RefinementConfig.from_yaml(path).convergence_threshold == 1e-4
+    config = RefinementConfig().with_settings(["lambda_smooth=2E-5", "max_total_iterations=1e3"])
+    assert (config.lambda_smooth, config.max_total_iterations) == (2e-5, 1000)
+
+
 def test_every_key_has_a_description() -> None:
     for key in RefinementConfig().to_dict():
         assert RefinementConfig.describe(key).endswith(".")
