@@ -154,7 +154,7 @@ class MainWindow(QMainWindow):
     def _size_docks(self) -> None:
         docks, horizontal = self.docks, Qt.Orientation.Horizontal
         vertical = Qt.Orientation.Vertical
-        self.resizeDocks([docks["sub_stages"], docks["losses"]], [400, 380], horizontal)
+        self.resizeDocks([docks["sub_stages"], docks["losses"]], [390, 350], horizontal)
         self.resizeDocks(
             [docks["sub_stages"], docks["weights"], docks["people"]], [250, 316, 150], vertical
         )

@@ -241,11 +241,14 @@ class Session(QObject):
         config = self.config.replace(**{key: value})
         self.set_config(config, f"change {key}", key if merge else "")
 
-    def set_weight(self, term: str, value: float) -> None:
-        """Change one lambda; effective at the next iteration of a run, warm in live mode."""
+    def set_weight(self, term: str, value: float, merge: bool = False) -> None:
+        """Change one lambda; effective at the next iteration of a run, warm in live mode.
+
+        With ``merge`` the steps of one drag become one undoable step.
+        """
         if term not in TERM_NAMES:
             raise ConfigError(term, "is not a term", f"use one of {', '.join(TERM_NAMES)}")
-        self.change(f"lambda_{term}", value, merge=True)
+        self.change(f"lambda_{term}", value, merge)
 
     def set_weights(self, weights: Mapping[str, float], text: str) -> None:
         """Change several lambdas at once."""

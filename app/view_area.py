@@ -26,8 +26,8 @@ from app.viewport.interface import CameraMode, Colouring
 MODES: tuple[tuple[CameraMode, str], ...] = (
     ("orbit", "Orbit"),
     ("follow", "Follow"),
-    ("top", "From above"),
-    ("side", "From the side"),
+    ("top", "Above"),
+    ("side", "Side"),
 )
 COLOURINGS: tuple[tuple[Colouring, str], ...] = (
     ("person", "Person colours"),
@@ -35,6 +35,7 @@ COLOURINGS: tuple[tuple[Colouring, str], ...] = (
     ("uncertainty", "Uncertainty"),
 )
 FLOATING = ("view.mesh", "view.skeleton", "view.ground", "view.depth", "view.camera", "view.ghost")
+_ROOM_FOR_TRUST = 790
 MORE = (
     "view.wire",
     "view.joints",
@@ -85,12 +86,13 @@ class FloatingBar(QWidget):
         self.more.setToolTip("What else can be drawn, and the colouring of bodies")
         self.more.clicked.connect(lambda: self._show_more(registry))
         row.addWidget(self.more)
+        self._depth_there = False
         self.trust = QSlider(Qt.Orientation.Horizontal, self)
         self.trust.setObjectName("confidence")
         self.trust.setRange(0, 95)
         self.trust.setFixedWidth(76)
         self.trust.setAccessibleName("Depth confidence")
-        self.trust.setToolTip("Leave out the least trusted part of the depth points")
+        self.trust.setToolTip("Show the most trusted part of the depth points; left = all of them")
         self.trust.valueChanged.connect(self._on_trust)
         self.trust_text = QLabel("", self)
         self.trust_text.setProperty("role", "small")
@@ -124,7 +126,7 @@ class FloatingBar(QWidget):
         menu.popup(self.more.mapToGlobal(self.more.rect().bottomLeft()))
 
     def _on_trust(self, value: int) -> None:
-        self.trust_text.setText(f"best {100 - value} %")
+        self.trust_text.setText(f"{100 - value} %")
         self.confidence_chosen.emit(value / 100)
 
     def show_confidence(self, confidence: float, there: bool) -> None:
@@ -132,9 +134,20 @@ class FloatingBar(QWidget):
         self.trust.blockSignals(True)
         self.trust.setValue(round(confidence * 100))
         self.trust.blockSignals(False)
-        self.trust_text.setText(f"best {100 - round(confidence * 100)} %")
-        self.trust.setVisible(there)
-        self.trust_text.setVisible(there)
+        self.trust_text.setText(f"{100 - round(confidence * 100)} %")
+        self._depth_there = there
+        self.fit()
+
+    def fit(self) -> None:
+        """Leave out the slider where the bar is too narrow for it."""
+        roomy = self._depth_there and self.width() >= _ROOM_FOR_TRUST
+        self.trust.setVisible(roomy)
+        self.trust_text.setVisible(roomy)
+
+    def resizeEvent(self, event) -> None:
+        """Fit again."""
+        super().resizeEvent(event)
+        self.fit()
 
     def show_mode(self, mode: str) -> None:
         """Show the camera mode."""

@@ -54,11 +54,11 @@ class SubStageRowWidget(QFrame):
         self.cap.setFixedWidth(38)
         self.cap.setKeyboardTracking(False)
         self.cap.setAccessibleName(f"Iteration cap of {title}")
-        self.seconds = number_label("00.0 s", "quiet-number")
+        self.seconds = number_label("00.0s", "quiet-number")
         self.loss = number_label("1.2e-5", "quiet-number")
         self.state = label("waiting", "pill")
         self.state.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.state.setFixedSize(74, 20)
+        self.state.setFixedSize(70, 20)
         for widget in (number, self.check, self.iterations, self.cap, self.seconds, self.loss):
             row.addWidget(widget)
         row.addWidget(self.state, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -102,7 +102,9 @@ class SubStageRowWidget(QFrame):
         """Numbers and state."""
         begun = row.status not in ("waiting", "skipped")
         self.iterations.setText(str(row.iterations) if begun and self._sub_stage != "init" else "")
-        self.seconds.setText(f"{row.seconds:.1f} s" if begun and row.seconds is not None else "")
+        self.seconds.setText(
+            _seconds_text(row.seconds) if begun and row.seconds is not None else ""
+        )
         self.loss.setText(loss_text(row.final_loss) if begun else "")
         self.state.setText(STATUS_TEXT[row.status])
         meaning = STATUS_MEANING[row.status]
@@ -128,6 +130,10 @@ class SubStageRowWidget(QFrame):
             painter.setBrush(QColor(self._accent))
             width = (self.width() - 12) * min(self._fraction, 1.0)
             painter.drawRoundedRect(QRectF(6, self.height() - 3, width, 2), 1, 1)
+
+
+def _seconds_text(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
 class SubStagesPanel(ScrollPanel):

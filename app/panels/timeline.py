@@ -181,6 +181,7 @@ class TimelineStrip(QWidget):
         painter.setBrush(QColor(theme.quiet))
         for a, b in spans(np.any(person.contacts > 0.5, axis=1)):
             xa, xb = self.x_of(first + a - 0.4), self.x_of(first + b + 0.4)
+            xa = max(xa, _LEFT)
             painter.drawRect(QRectF(xa, y + bar + 2, max(xb - xa, 1.5), 2))
 
     def _paint_borders(self, painter: QPainter) -> None:

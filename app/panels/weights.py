@@ -80,6 +80,9 @@ class WeightRow(QFrame):
     """One term: its key and meaning, slider, number, reset."""
 
     chosen = pyqtSignal(str, float)
+    """Entered or reset."""
+    dragged = pyqtSignal(str, float)
+    """On the way to where the slider will be let go."""
 
     def __init__(self, term: str, default: float, parent: QWidget) -> None:
         super().__init__(parent)
@@ -113,7 +116,7 @@ class WeightRow(QFrame):
         self.reset.setAccessibleName(f"Reset the weight of {term}")
         for widget in (self.swatch, holder, self.slider, self.field, self.reset):
             row.addWidget(widget)
-        self.slider.value_changed.connect(lambda v: self.chosen.emit(term, v))
+        self.slider.value_changed.connect(lambda v: self.dragged.emit(term, v))
         self.field.value_entered.connect(lambda v: self.chosen.emit(term, v))
         self.reset.clicked.connect(lambda: self.chosen.emit(term, default))
 
@@ -158,6 +161,7 @@ class WeightsPanel(ScrollPanel):
         for term in TERM_NAMES:
             row = WeightRow(term, defaults[term], self.content)
             row.chosen.connect(session.set_weight)
+            row.dragged.connect(self._on_dragged)
             self.rows[term] = row
             self.column.addWidget(row)
         self.column.addStretch(1)
@@ -176,6 +180,9 @@ class WeightsPanel(ScrollPanel):
     def presets(self) -> dict[str, Mapping[str, float]]:
         """Ours, then the user's."""
         return {**PRESETS, **self._settings.presets()}
+
+    def _on_dragged(self, term: str, value: float) -> None:
+        self._session.set_weight(term, value, merge=True)
 
     def _show_config(self) -> None:
         weights = self._session.config.weights()

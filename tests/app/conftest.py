@@ -93,6 +93,8 @@ def window(
     made = MainWindow(settings, engine, PlainView, tmp_path / "unfinished")
     made.resize(1600, 1000)
     made.show()
+    made.activateWindow()
+    qtbot.waitUntil(made.isActiveWindow, timeout=5000)  # type: ignore[attr-defined]
     yield made
     made.close()
     made.deleteLater()

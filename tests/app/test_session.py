@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recorded import RecordedEngine
+
+from app.session import Session
+from refine_engine.config import RefinementConfig
+from refine_engine.errors import ConfigError
+
+
+@pytest.fixture
+def session(qtbot: Any, engine: RecordedEngine, folder: Path) -> Iterator[Session]:
+    made = Session(engine)
+    with qtbot.waitSignal(made.scene_changed, timeout=5000):
+        made.open(folder)
+    yield made
+    assert made.shutdown()
+
+
+def finish(qtbot: Any, session: Session) -> Any:
+    with qtbot.waitSignal(session.ended, timeout=20000) as ended:
+        session.run()
+    return ended.args[0]
+
+
+def test_a_run_delivers_every_loss_value_and_the_last_state(qtbot: Any, session: Session) -> None:
+    record = finish(qtbot, session)
+    assert record.status == "finished"
+    for row in record.rows.values():
+        if row.sub_stage != "init":
+            iterations = session.curves[row.sub_stage].iterations.values
+            assert list(iterations) == list(range(1, row.iterations + 1))
+    assert session.state is record.output.state
+    assert session.scale is not None
+    assert session.scale.sigma == 0.021
+    assert session.activity == "ready"
+
+
+def test_the_engine_never_runs_on_the_window_s_thread(
+    qtbot: Any, session: Session, engine: RecordedEngine
+) -> None:
+    finish(qtbot, session)
+    assert threading.get_ident() not in engine.threads
+    assert len(engine.threads) == 1
+
+
+def test_pause_holds_the_engine_and_resume_goes_on(
+    qtbot: Any, session: Session, engine: RecordedEngine
+) -> None:
+    engine.pace = 0.01
+    session.run()
+    qtbot.waitUntil(lambda: engine.produced > 5, timeout=5000)
+    session.pause()
+    qtbot.waitUntil(lambda: session.activity == "paused", timeout=5000)
+    held = engine.produced
+    qtbot.wait(60)
+    assert engine.produced == held
+    session.step_iteration()
+    qtbot.waitUntil(lambda: engine.produced == held + 1, timeout=5000)
+    qtbot.waitUntil(lambda: session.activity == "paused", timeout=5000)
+    session.step_sub_stage()
+    qtbot.waitUntil(
+        lambda: session.activity == "paused" and session.rows["root"].status == "capped",
+        timeout=5000,
+    )
+    assert engine.produced == RefinementConfig().root_fitting_iterations
+    with qtbot.waitSignal(session.ended, timeout=20000):
+        session.resume()
+
+
+def test_stepping_starts_a_run_that_holds_after_one_iteration(
+    qtbot: Any, session: Session, engine: RecordedEngine
+) -> None:
+    session.step_iteration()
+    qtbot.waitUntil(lambda: session.activity == "paused", timeout=5000)
+    assert engine.produced == 1
+    with qtbot.waitSignal(session.ended, timeout=5000):
+        session.stop()
+    assert session.runs[-1].status == "stopped"
+    assert session.shown_output is not None
+
+
+def test_cancel_discards_and_shows_what_was_shown_before(qtbot: Any, session: Session) -> None:
+    before = session.state
+    session.run()
+    qtbot.waitUntil(lambda: session.state is not before, timeout=5000)
+    with qtbot.waitSignal(session.ended, timeout=5000):
+        session.cancel()
+    assert session.state is before
+    assert session.runs[-1].status == "cancelled"
+    assert session.shown_output is None
+    assert all(row.status == "waiting" for row in session.rows.values())
+
+
+def test_weights_reach_a_running_engine(
+    qtbot: Any, session: Session, engine: RecordedEngine
+) -> None:
+    engine.pace = 0.01
+    session.run()
+    qtbot.waitUntil(lambda: engine.produced > 3, timeout=5000)
+    session.set_weight("skate", 7.5)
+    qtbot.waitUntil(lambda: bool(engine.weights_seen), timeout=5000)
+    qtbot.waitUntil(lambda: engine.weights_seen[-1]["skate"] == 7.5, timeout=5000)
+    with qtbot.waitSignal(session.ended, timeout=5000):
+        session.cancel()
+
+
+def test_switches_and_parts(qtbot: Any, session: Session) -> None:
+    session.change("enable_motion_prior", False)
+    record = finish(qtbot, session)
+    assert record.rows["motion"].status == "skipped"
+    assert record.rows["smpl"].status == "converged"
+    with qtbot.waitSignal(session.ended, timeout=20000):
+        session.run("scale", "scale")
+    assert session.rows["smpl"].status == "converged", "earlier results stay on show"
+    assert session.rows["scale"].iterations == 40
+    assert session.rows["final"].status == "skipped"
+    with qtbot.waitSignal(session.ended, timeout=20000):
+        session.run(None, "root")
+    assert [s for s, r in session.rows.items() if r.status not in ("skipped",)] == ["init", "root"]
+    assert session.config.enable_final_refinement, "the user's own switches are untouched"
+
+
+def test_settings_can_be_undone_and_drags_melt_together(session: Session) -> None:
+    for value in (2.0, 3.0, 4.0):
+        session.set_weight("data", value, merge=True)
+    session.change("enable_root_fitting", False)
+    assert session.undo.count() == 2
+    session.undo.undo()
+    session.undo.undo()
+    assert session.config == RefinementConfig()
+    session.undo.redo()
+    assert session.config.lambda_data == 4.0
+    with pytest.raises(ConfigError):
+        session.set_weight("data", -1.0)
+    assert session.config.lambda_data == 4.0
+
+
+def test_live_mode_solves_again_from_the_shown_state(
+    qtbot: Any, session: Session, engine: RecordedEngine
+) -> None:
+    finish(qtbot, session)
+    runs, state = len(session.runs), session.state
+    session.set_live(True)
+    with qtbot.waitSignal(session.ended, timeout=20000) as ended:
+        session.set_weight("data", 20.0)
+    assert ended.args[0].start_state is state
+    assert session.state is not state
+    assert len(session.runs) == runs, "live solutions do not fill the history"
+    assert session.rows["root"].status == "capped", "earlier sub-stages keep their numbers"
+    assert session.shown_output is not None
+    assert session.shown_output.state is session.state
+
+
+def test_runs_can_be_shown_again_and_compared(qtbot: Any, session: Session) -> None:
+    first = finish(qtbot, session)
+    session.set_weight("pose", 0.7)
+    second = finish(qtbot, session)
+    assert session.state is second.final_state
+    session.show_run(first.number)
+    assert session.state is first.final_state
+    assert session.config.lambda_pose == 0.1
+    session.undo.undo()
+    assert session.config.lambda_pose == 0.7
+    session.compare_with(second.number)
+    assert session.ghost_state is second.final_state
+    session.reset()
+    assert session.state is session.initial_state
+
+
+def test_a_bad_folder_leaves_the_present_one(qtbot: Any, session: Session, tmp_path: Path) -> None:
+    before = session.opened
+    with qtbot.waitSignal(session.failed, timeout=5000) as failed:
+        session.open(tmp_path / "bad")
+    assert "holds no people" in failed.args[0].message
+    assert session.opened is before
+    assert session.activity == "ready"
+
+
+def test_an_engine_that_breaks_is_reported_and_the_session_goes_on(
+    qtbot: Any, session: Session, engine: RecordedEngine
+) -> None:
+    def explode(_: int) -> None:
+        raise ZeroDivisionError("a defect")
+
+    engine.before_iteration = explode
+    with qtbot.waitSignal(session.failed, timeout=5000) as failed:
+        session.run()
+    assert "ZeroDivisionError" in failed.args[0].details
+    engine.before_iteration = lambda _: None
+    assert finish(qtbot, session).status == "finished"
+
+
+def test_ending_during_a_run_joins_the_thread(
+    qtbot: Any, engine: RecordedEngine, folder: Path
+) -> None:
+    made = Session(engine)
+    with qtbot.waitSignal(made.scene_changed, timeout=5000):
+        made.open(folder)
+    engine.pace = 0.05
+    made.run()
+    qtbot.waitUntil(lambda: engine.produced > 0, timeout=5000)
+    began = time.perf_counter()
+    assert made.shutdown()
+    assert time.perf_counter() - began < 20.0
+
+
+def test_progress_grows_to_the_end(qtbot: Any, session: Session) -> None:
+    seen: list[float] = []
+    session.rows_changed.connect(lambda: seen.append(session.progress()[0]))
+    finish(qtbot, session)
+    running = [f for f in seen if f > 0]
+    assert running == sorted(running)
+    assert running[-1] > 0.9
