@@ -26,6 +26,7 @@ def load_results(
     *,
     fps: float | None = None,
     video: str | Path | None = None,
+    keypoints: str | Path | None = None,
     body: BodyModel | str | Path | None = None,
     up: str | Sequence[float] | None = None,
 ) -> Scene:
@@ -43,6 +44,10 @@ def load_results(
         Frames a second; by default the video's, else 30 with a note in the report.
     video
         The video that the results were made from; by default it is looked for in the folder.
+    keypoints
+        Detected 2-D keypoints: a folder of OpenPose files, or a COCO-result, ViTPose or MMPose
+        JSON file; by default ``keypoints.json`` or ``keypoints/`` in the folder where a person
+        has no file of their own.
     body
         An SMPL model, its file, or "neutral", "male", "female"; by default as
         :func:`refine_engine.body.load_body_model` finds it.
@@ -68,7 +73,9 @@ def load_results(
         raise InputError("fps", f"is {fps}", "give the video's frames per second, e.g. 30")
     found = find_results(folder)
     model = body if isinstance(body, BodyModel) else load_body_model(body)
-    return load_multitram(found, fps=fps, video=video, body=model, up=direction)
+    return load_multitram(
+        found, fps=fps, video=video, keypoints=keypoints, body=model, up=direction
+    )
 
 
 def _direction(up: str | Sequence[float]) -> Array:

@@ -23,6 +23,12 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("--fps", type=float, metavar="F", help="frames a second of the video")
     parser.add_argument("--video", type=Path, metavar="FILE", help="the video it was made from")
     parser.add_argument(
+        "--keypoints",
+        type=Path,
+        metavar="PATH",
+        help="detected keypoints: OpenPose folder, COCO-result or MMPose JSON",
+    )
+    parser.add_argument(
         "--up",
         metavar="AXIS",
         help="direction against gravity in the first camera's axes: x, y or z with a sign, as "
@@ -41,7 +47,14 @@ def run(args: argparse.Namespace) -> int:
     from refine_engine.importers.description import as_text, describe
 
     body = load_body_model(search=(args.body,))
-    scene = load_results(args.folder, fps=args.fps, video=args.video, body=body, up=args.up)
+    scene = load_results(
+        args.folder,
+        fps=args.fps,
+        video=args.video,
+        keypoints=args.keypoints,
+        body=body,
+        up=args.up,
+    )
     description = describe(scene, body.name)
     if scene.video is not None:
         scene.video.close()

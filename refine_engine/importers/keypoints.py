@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from refine_engine.body import JOINT_INDEX, LAYOUTS
 from refine_engine.errors import InputError
 from refine_engine.geometry.cameras import project
 from refine_engine.safe_files import read_array
-from refine_engine.scene import LAYOUT_SIZES, Array, BoolArray, KeypointLayout, Keypoints
+from refine_engine.scene import LAYOUT_SIZES, Array, BoolArray, IntArray, KeypointLayout, Keypoints
 
 if TYPE_CHECKING:
     from refine_engine.importers.findings import FindingList
@@ -108,27 +109,60 @@ def read_keypoints(
         )
         return None
     values = np.asarray(stored[source], dtype=np.float64)
+    return checked_keypoints(path.name, values, projected, findings, person)
+
+
+def checked_keypoints(
+    name: str, values: Array, projected: Keypoints, findings: FindingList, person: int
+) -> Keypoints | None:
+    """Keypoints of values (n, J, 3), or None with the reason in the report.
+
+    Parameters
+    ----------
+    name
+        What the report calls their source.
+    values
+        Pixels and confidence, rows as the person's frames.
+    projected
+        Stage 3's own projections of the same rows.
+    findings
+        Receives what was found.
+    person
+        The person's id.
+    """
     refused = _judge(values)
     if refused is not None:
         findings.discarded(
-            refused.code, len(values), f"Person {person}: {path.name} {refused.reason}", person
+            refused.code, len(values), f"Person {person}: {name} {refused.reason}", person
         )
         return None
     finite = np.isfinite(values).all(-1)
     seen = finite & (values[..., 2] > 0)
     pixels = np.where(seen[..., None], values[..., :2], 0.0)
     confidence = np.where(seen, np.clip(values[..., 2], 0.0, 1.0), 0.0)
-    layout = _LAYOUT_OF[stored.shape[1]]
+    layout = _LAYOUT_OF[values.shape[1]]
     circular = _repeats(layout, pixels, confidence, projected)
     if circular:
         findings.reported(
             "circular",
             len(values),
-            f"Person {person}: {path.name} repeats the projections of Stage 3's own joints, so it "
+            f"Person {person}: {name} repeats the projections of Stage 3's own joints, so it "
             "adds no evidence.",
             person,
         )
     return Keypoints(layout, pixels, confidence, PROJECTED if circular else DETECTED, circular)
+
+
+@functools.cache
+def joints_in_layout(layout: KeypointLayout) -> tuple[IntArray, IntArray]:
+    """Slots of a layout that show exactly one SMPL joint, and those joints."""
+    pairs = [
+        (index, JOINT_INDEX[slot.sources[0]])
+        for index, slot in enumerate(LAYOUTS[LAYOUT_SIZES[layout]].slots)
+        if len(slot.sources) == 1 and slot.sources[0] in JOINT_INDEX
+    ]
+    slots, joints = np.array(pairs, dtype=np.int64).T
+    return slots, joints
 
 
 def _judge(values: Array) -> Refused | None:
@@ -154,12 +188,7 @@ def _judge(values: Array) -> Refused | None:
 def _repeats(
     layout: KeypointLayout, pixels: Array, confidence: Array, projected: Keypoints
 ) -> bool:
-    pairs = [
-        (index, JOINT_INDEX[slot.sources[0]])
-        for index, slot in enumerate(LAYOUTS[LAYOUT_SIZES[layout]].slots)
-        if len(slot.sources) == 1 and slot.sources[0] in JOINT_INDEX
-    ]
-    mine, theirs = (np.array(column) for column in zip(*pairs, strict=True))
+    mine, theirs = joints_in_layout(layout)
     both = (confidence[:, mine] > 0) & (projected.confidence[:, theirs] > 0)
     if both.sum() < 10:
         return False

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from refine_engine.body import BodyModel, joint_positions, rest_joints
 from refine_engine.errors import InputError
 from refine_engine.geometry.cameras import camera_centers
+from refine_engine.importers.assembly import finish_people, read_only
 from refine_engine.importers.boxes import body_boxes, note_shifted_crops, vote_convention
 from refine_engine.importers.cameras import RawCameras, read_cameras, static_cameras
 from refine_engine.importers.chunks import (
@@ -24,25 +25,16 @@ from refine_engine.importers.findings import FindingList
 from refine_engine.importers.focal import follow_focal_length
 from refine_engine.importers.folder import ResultsFolder, read_json
 from refine_engine.importers.gravity import Upward, estimate_up, rotation_to_y_up
-from refine_engine.importers.keypoints import (
-    KEYPOINT_FILE,
-    projected_keypoints,
-    read_keypoints,
-)
 from refine_engine.importers.masks import FolderMasks, mask_size, open_masks
 from refine_engine.importers.people import cut_to_cameras, read_people
 from refine_engine.importers.stage4 import judge_world, read_world_people
 from refine_engine.importers.stance import BodyTrack
 from refine_engine.importers.tracks import Tracks, boxes_at, read_tracks
 from refine_engine.importers.video_search import frame_rate, open_video, video_size
-from refine_engine.scene import Array, CameraTrack, Keypoints, Person, Scene
+from refine_engine.scene import Array, CameraTrack, Scene
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from refine_engine.importers.rows import Rows
-
-_Kind = TypeVar("_Kind", bound=np.generic)
 
 _TRACKER_LIMIT = 1300
 _USUAL_SIZE = (1080, 1920)
@@ -53,6 +45,7 @@ def load_multitram(
     *,
     fps: float | None,
     video: str | Path | None,
+    keypoints: str | Path | None,
     body: BodyModel,
     up: Array | None,
 ) -> Scene:
@@ -79,14 +72,12 @@ def load_multitram(
     R_world_recon = _upright(bodies, joined, cameras, up, findings)
     track = _camera_track(cameras, joined, K_pose, R_world_recon)
     tracks = _with_convention(tracks, people, bodies, track, findings)
-    finished = {
-        i: _person(folder, rows, bodies[i], stored.raw[i], track, tracks, findings)
-        for i, rows in people.items()
-    }
+    finished = finish_people(folder, people, stored.raw, bodies, track, tracks, keypoints, findings)
     if all(p.keypoints is not None and p.keypoints.circular for p in finished.values()):
         findings.missing(
             "No 2-D keypoints: the projections of Stage 3's own joints stand in, so the picture "
-            "can hold bodies where they were but cannot correct them."
+            "can hold bodies where they were but cannot correct them (detections can be given as "
+            "OpenPose, COCO-result or MMPose JSON)."
         )
     frames = open_video(folder, video, track.image_size, track.num_frames, findings)
     rate, rate_source = frame_rate(fps, frames, findings)
@@ -99,7 +90,7 @@ def load_multitram(
         masks=masks,
         video=frames,
         gender=body.gender,
-        R_world_recon=_read_only(R_world_recon),
+        R_world_recon=read_only(R_world_recon),
         up_known=up is not None,
         report=findings.report(),
         root=folder.root,
@@ -222,15 +213,15 @@ def _camera_track(
     centre = camera_centers(joined.R[:1], joined.t[:1])[0]
     confidence = cameras.confidence
     return CameraTrack(
-        R_cam_world=_read_only(joined.R @ R_recon_world),
-        t_cam_world=_read_only(joined.t + joined.R @ centre),
-        intrinsics=_read_only(cameras.K),
+        R_cam_world=read_only(joined.R @ R_recon_world),
+        t_cam_world=read_only(joined.t + joined.R @ centre),
+        intrinsics=read_only(cameras.K),
         image_size=cameras.image_size,
-        intrinsics_pose=_read_only(K_pose),
-        chunk=_read_only(joined.chunk),
+        intrinsics_pose=read_only(K_pose),
+        chunk=read_only(joined.chunk),
         metric=False,
         estimated=cameras.estimated,
-        confidence=None if confidence is None else _read_only(confidence),
+        confidence=None if confidence is None else read_only(confidence),
     )
 
 
@@ -265,46 +256,6 @@ def _with_convention(
     return tracks
 
 
-def _person(
-    folder: ResultsFolder,
-    rows: Rows,
-    body: BodyTrack,
-    raw: Rows,
-    track: CameraTrack,
-    tracks: Tracks,
-    findings: FindingList,
-) -> Person:
-    projected = projected_keypoints(
-        body.joints_cam, track.pose_intrinsics(rows.frames), rows.observed, track.image_size
-    )
-    keypoints: Keypoints | None = None
-    place = raw.place
-    if folder.poses is not None and place is not None:
-        keypoints = read_keypoints(
-            place / KEYPOINT_FILE, len(raw.frames), rows.source, projected, findings, rows.id
-        )
-    boxes = boxes_at(tracks, rows.id, rows.frames)
-    return Person(
-        id=rows.id,
-        frames=_read_only(rows.frames),
-        R_cam_root=_read_only(rows.global_orient),
-        body_pose=_read_only(rows.body_pose),
-        betas=_read_only(rows.betas),
-        transl_cam=_read_only(rows.transl),
-        observed=_read_only(rows.observed),
-        bboxes=None if boxes is None else _read_only(boxes),
-        keypoints=_frozen(keypoints or projected),
-    )
-
-
-def _frozen(keypoints: Keypoints) -> Keypoints:
-    return replace(
-        keypoints,
-        pixels=_read_only(keypoints.pixels),
-        confidence=_read_only(keypoints.confidence),
-    )
-
-
 def _note_lengths(
     folder: ResultsFolder, num_frames: int, people: Mapping[int, Rows], findings: FindingList
 ) -> None:
@@ -327,9 +278,3 @@ def _note_lengths(
             num_frames - _TRACKER_LIMIT,
             f"The tracker stopped at its limit of {_TRACKER_LIMIT} frames; nobody is seen later.",
         )
-
-
-def _read_only(array: NDArray[_Kind]) -> NDArray[_Kind]:
-    result = array.copy()
-    result.flags.writeable = False
-    return result
