@@ -88,16 +88,16 @@ class ErrorLevel:
 
 
 PUBLISHED = ErrorLevel(
-    pose_smooth=0.069,
-    pose_time=0.25,
-    pose_bias=0.058,
+    pose_smooth=0.067,
+    pose_time=0.27,
+    pose_bias=0.056,
     pose_tremble=0.0045,
     tremble_time=0.02,
-    orient_smooth=0.064,
-    orient_bias=0.068,
+    orient_smooth=0.062,
+    orient_bias=0.063,
     betas=0.5,
     root_bias=0.022,
-    root_smooth=0.0125,
+    root_smooth=0.015,
     root_time=0.8,
     root_lateral=0.004,
     root_tremble=0.0003,

@@ -23,7 +23,7 @@ _JOINT_SHARE = np.array(
 )
 """Errors of joints 1 to 23 relative to the level: limbs are harder than the trunk."""
 
-_AXIS_SHARE = np.array([1.2, 0.8, 0.5])
+_AXIS_SHARE = np.array([1.35, 0.45, 0.4])
 """Errors of the orientation about the camera's axes: an image hardly tells a lean towards the
 camera (x), tells a heading better (y), and shows a lean to the side (z)."""
 
