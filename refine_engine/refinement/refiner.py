@@ -235,7 +235,8 @@ class Stage5Refiner:
         self._scene, self._alpha_sigma, self._scaled = scene, None, False
         self._lambdas = self.config.weights()
         self._body = self._given_body or load_body_model(scene.gender)
-        yield from self._init(scene, clock, given)
+        begun, ended = self._init(scene, clock, given)
+        yield begun
         assert self._start is not None
         results: list[SubStageResult] = [self._init_result(clock)]
         finished: dict[SubStage, SubStageResult] = {r.sub_stage: r for r in earlier}
@@ -247,6 +248,7 @@ class Stage5Refiner:
         used = 0
         stopped = control.verdict == "stop"
         self._publish(initial, state, results, stopped=stopped, complete=False)
+        yield ended
         for key in SUBSTAGES[1:]:
             plan = PLANS[key]
             reason = self._reason_to_skip(plan, control, begin)
@@ -284,30 +286,29 @@ class Stage5Refiner:
 
     def _init(
         self, scene: Scene, clock: Clock, given: OptimizationState | None
-    ) -> Iterator[Snapshot]:
+    ) -> tuple[Snapshot, Snapshot]:
+        """Initialise and pack the problem; the "begin" and "end" snapshots of it."""
         assert self._body is not None
-        self._start = initialise(scene, self._body, self.config)
-        state = given if given is not None else self._start.state
+        start = initialise(scene, self._body, self.config)
+        state = given if given is not None else start.state
         if given is not None:
             # A state to go on from brings its own alpha_0; the cues are this input's.
-            self._start = replace(
-                self._start, scale=replace(self._start.scale, alpha_0=given.alpha_0)
-            )
+            start = replace(start, scale=replace(start.scale, alpha_0=given.alpha_0))
+        self._start = start
         self._problem = Problem(scene, self._body, state, self.config)
-        for event in ("begin", "end"):
-            yield Snapshot(
-                event=event,
-                sub_stage="init",
-                iteration=0,
-                total_loss=0.0,
-                terms={},
-                state=state,
-                alpha_sigma=self._start.scale.sigma,
-                seconds=clock.seconds,
-                status="running" if event == "begin" else "converged",
-                message="; ".join(self._start.notes),
-                scale=self._report(state, None),
-            )
+        begun = Snapshot(
+            event="begin",
+            sub_stage="init",
+            iteration=0,
+            total_loss=0.0,
+            terms={},
+            state=state,
+            alpha_sigma=start.scale.sigma,
+            seconds=clock.seconds,
+            message="; ".join(start.notes),
+            scale=self._report(state, None),
+        )
+        return begun, replace(begun, event="end", status="converged")
 
     def _init_result(self, clock: Clock) -> SubStageResult:
         assert self._start is not None
