@@ -26,13 +26,21 @@ coefficient 0.9 repeats itself), so one frame brings about a sixth of an indepen
 0.14 sqrt(6)."""
 ROOT_SIGMA = 0.25
 """The same for the global orientation."""
+BEARING_SIGMA = 0.02
+"""Standard deviation of the measured bearing (x/z, y/z) of the pelvis as evidence of one frame."""
+DISTANCE_SIGMA = 0.08
+"""Standard deviation of the measured log depth over body size as evidence of one frame.
+
+The error is a few percent, but stays for half a second and longer."""
+ROOT_SCALE = 4.0
+"""Geman-McClure scale of the measured root, in standard deviations."""
 ROTATION_SCALE = 0.7
 """Geman-McClure scale of rotations, radians: a limb that the network put elsewhere lets go."""
 NEAR_M = 0.1
 
 INFO = TermInfo(
     name="data",
-    description="2-D keypoints and the poses that the pose network measured",
+    description="2-D keypoints, and the poses and places that the pose network measured",
     unit="half squared standard deviations",
     default_weight=1.0,
     c_term=1.0,
@@ -144,8 +152,91 @@ def rotation_loss(R, measured, weights, gm, with_model, turn_gradient, turn0):  
     return total
 
 
+@njit(nogil=True, cache=True)
+def root_loss(  # type: ignore[no-untyped-def]
+    points,
+    R_cam,
+    t_cam,
+    alpha,
+    log_size,
+    measured,
+    trust,
+    sigma,
+    gm,
+    weight,
+    with_model,
+    gradient,
+    hessian,
+    cross,
+    size_cross,
+    size_shared,
+    shared_gradient,
+    shared_hessian,
+):
+    """Measured pelvis: bearing, and log depth over body size (sigma: (3,)); robust per frame.
+
+    A network that takes a person for taller puts them farther away: what it measures is the ratio.
+    Returns (loss, gradient and curvature by log size).
+    """
+    total = 0.0
+    size_gradient = 0.0
+    size_hessian = 0.0
+    gm2 = gm * gm
+    r = np.empty(3)
+    J = np.empty((3, 3))
+    a = np.empty(3)
+    for t in range(points.shape[0]):
+        if trust[t] == 0.0:
+            continue
+        w = weight * trust[t]
+        R = R_cam[t]
+        x = points[t, 0]
+        s0 = alpha * t_cam[t, 0]
+        s1 = alpha * t_cam[t, 1]
+        s2 = alpha * t_cam[t, 2]
+        z = R[2, 0] * x[0] + R[2, 1] * x[1] + R[2, 2] * x[2] + s2
+        if z < NEAR_M:
+            total += 0.5 * w * gm2
+            continue
+        u = (R[0, 0] * x[0] + R[0, 1] * x[1] + R[0, 2] * x[2] + s0) / z
+        v = (R[1, 0] * x[0] + R[1, 1] * x[1] + R[1, 2] * x[2] + s1) / z
+        r[0] = (u - measured[t, 0]) / sigma[0]
+        r[1] = (v - measured[t, 1]) / sigma[1]
+        r[2] = (np.log(z) - log_size - measured[t, 2]) / sigma[2]
+        r2 = r[0] * r[0] + r[1] * r[1] + r[2] * r[2]
+        q = gm2 / (gm2 + r2)
+        total += 0.5 * w * q * r2
+        if not with_model:
+            continue
+        wq = w * q * q
+        for c in range(3):
+            J[0, c] = (R[0, c] - u * R[2, c]) / (z * sigma[0])
+            J[1, c] = (R[1, c] - v * R[2, c]) / (z * sigma[1])
+            J[2, c] = R[2, c] / (z * sigma[2])
+        a[0] = (s0 - u * s2) / (z * sigma[0])
+        a[1] = (s1 - v * s2) / (z * sigma[1])
+        a[2] = s2 / (z * sigma[2])
+        for k in range(3):
+            for c in range(3):
+                gradient[t, 0, c] += wq * r[k] * J[k, c]
+                cross[t, 0, c, 0] += wq * J[k, c] * a[k]
+                for d in range(3):
+                    hessian[t, 0, c, d] += wq * J[k, c] * J[k, d]
+            shared_gradient[0] += wq * r[k] * a[k]
+            shared_hessian[0, 0] += wq * a[k] * a[k]
+        for c in range(3):
+            size_cross[t, 0, c] -= wq * J[2, c] / sigma[2]
+        size_shared[0] -= wq * a[2] / sigma[2]
+        size_gradient -= wq * r[2] / sigma[2]
+        size_hessian += wq / (sigma[2] * sigma[2])
+    return total, size_gradient, size_hessian
+
+
+_ROOT_SIGMA = np.array([BEARING_SIGMA, BEARING_SIGMA, DISTANCE_SIGMA])
+
+
 class Data:
-    """2-D keypoints (Geman-McClure, confidence, pixels at a 500 px person) and measured poses."""
+    """2-D keypoints (Geman-McClure, confidence, pixels at a 500 px person), poses and roots."""
 
     info = INFO
 
@@ -173,6 +264,30 @@ class Data:
             m.shared_gradient,
             m.shared_hessian,
         )
+        by_root, size_gradient, size_hessian = root_loss(
+            posed.points,
+            track.R_cam,
+            track.t_cam,
+            common.alpha,
+            np.log(posed.size),
+            track.root_measured,
+            track.root_trust,
+            _ROOT_SIGMA,
+            ROOT_SCALE,
+            weight,
+            model is not None,
+            m.gradient,
+            m.hessian,
+            m.cross,
+            m.size_cross,
+            m.size_shared,
+            m.shared_gradient,
+            m.shared_hessian,
+        )
+        total += by_root
+        if model is not None:
+            model.size_gradient += size_gradient
+            model.size_hessian += size_hessian
         precision = np.full(24, weight / POSE_SIGMA**2)
         precision[0] = weight / ROOT_SIGMA**2
         total += rotation_loss(

@@ -247,6 +247,13 @@ class _View:
                 self.nearest,
             )
 
+    def _looked_up(self, mask: BoolArray, pixels: Array) -> BoolArray:
+        """Values of a mask of any size at pixels (m, 2) of the depth map."""
+        ratio = np.array(mask.shape[::-1]) / np.array(self.map.shape[::-1])
+        at = np.clip((pixels * ratio).astype(np.int64), 0, np.array(mask.shape[::-1]) - 1)
+        found: BoolArray = np.asarray(mask[at[:, 1], at[:, 0]], dtype=np.bool_)
+        return found
+
     def skin(
         self, skin: _Skin, offsets: Array, posed: Posed, row: int, mask: BoolArray | None
     ) -> tuple[IntArray, Array] | None:
@@ -277,7 +284,7 @@ class _View:
         kept = np.flatnonzero(depth > 0.0)
         inside = mask if mask is not None else self.dynamic
         if inside is not None and len(kept):
-            kept = kept[_looked_up(inside, pixel[kept] / self.to_map)]
+            kept = kept[self._looked_up(inside, pixel[kept])]
         if len(kept) < FEWEST_PER_FRAME:
             return None
         ratio = np.log(z[kept] / (self.scale * depth[kept]))
@@ -311,21 +318,13 @@ class _View:
         cells = (pixel[kept] / self.cell).astype(np.int64)
         kept = kept[~np.isfinite(self.nearest[cells[:, 1], cells[:, 0]])]
         if self.dynamic is not None and len(kept):
-            kept = kept[~_looked_up(self.dynamic, pixel[kept] / self.to_map)]
+            kept = kept[~self._looked_up(self.dynamic, pixel[kept])]
         ray = np.ones((len(kept), 3))
         ray[:, :2] = (pixel[kept] - self.K[2:]) / self.K[:2]
         return ray, np.log(depth[kept])
 
 
 _NO_CONFIDENCE = np.zeros((0, 0), dtype=np.float32)
-
-
-def _looked_up(mask: BoolArray, pixels: Array) -> BoolArray:
-    """Values of an image mask at pixels (m, 2) inside it."""
-    x = np.clip(pixels[:, 0].astype(np.int64), 0, mask.shape[1] - 1)
-    y = np.clip(pixels[:, 1].astype(np.int64), 0, mask.shape[0] - 1)
-    found: BoolArray = np.asarray(mask[y, x], dtype=np.bool_)
-    return found
 
 
 def _split(count: int, key: int, hold_out: bool) -> tuple[Array, Array]:

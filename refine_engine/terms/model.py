@@ -69,6 +69,10 @@ class PersonModel:
     """(n, N, 3) of residuals that are divided by the body size (scale-free terms)."""
     sized_energy: float
     """Sum of ``w r^2`` of the scale-free residuals: their curvature by log size."""
+    size_cross: Array
+    """(n, N, 3) coupling of points with log size, beyond what ``gradient_sized`` implies."""
+    size_shared: Array
+    """(4,) coupling of log alpha and the plane with log size, beyond the same."""
     hessian: Array
     """(n, N, 3, 3), of both kinds, with the diagonal of the couplings."""
     next1: Array
@@ -95,6 +99,9 @@ class PersonModel:
     """(10,) of terms on betas themselves."""
     betas_hessian: Array
     """(10, 10)."""
+    size_gradient: float = 0.0
+    """By log size, beyond what ``sized_energy`` implies."""
+    size_hessian: float = 0.0
     reach: int = 0
     """How many frames ahead something is coupled: 0, 1 or 2."""
     turns: bool = False
@@ -110,6 +117,8 @@ class PersonModel:
             gradient=np.zeros((n, points, 3)),
             gradient_sized=np.zeros((n, points, 3)),
             sized_energy=0.0,
+            size_cross=np.zeros((n, points, 3)),
+            size_shared=np.zeros(SHARED),
             hessian=np.zeros((n, points, 3, 3)),
             next1=np.zeros((n, points)),
             next2=np.zeros((n, points)),

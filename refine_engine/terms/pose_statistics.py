@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 PRIOR_JOINTS = 21
 """The pose statistics speak of joints 1..21."""
+LEAST_FREEDOM = 60.0
+"""Least degrees of freedom. The fit to all clips together says 3, because some clips are quiet and
+some wild; used frame by frame that would draw every pose towards the mean, the stronger the nearer
+it already is. Sixty keeps the prior nearly Gaussian and still lets rare poses go."""
 QUIETEST_TURN = 8.0
 """Floor of turn accelerations, rad/s^2: some recordings hold joints (collars) fixed."""
 
@@ -47,7 +51,7 @@ def pose_statistics() -> PoseStatistics:
     """
     with open_npz(resource_path("prior", "pose_prior.npz")) as arrays:
         found = arrays.read_all()
-    freedom = float(found["degrees_of_freedom"])
+    freedom = max(float(found["degrees_of_freedom"]), LEAST_FREEDOM)
     scale = found["covariance"].astype(np.float64) * (freedom - 2.0) / freedom
     return PoseStatistics(
         mean=found["mean"].astype(np.float64),

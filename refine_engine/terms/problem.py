@@ -222,7 +222,7 @@ class Problem:
         if last is not None and last[0] is state and last[1] == key and last[2] == self._version:
             return last[3], dict(last[4])
         active = self.active_terms(weights)
-        common = self._common(state)
+        common = self._common(state, weights)
 
         def person(p: int) -> list[float]:
             posed = self._pose(p, state)
@@ -241,7 +241,7 @@ class Problem:
         self, state: Packed, weights: Mapping[str, float]
     ) -> dict[str, dict[int, float]]:
         """The weighted loss of each active term and person."""
-        common = self._common(state)
+        common = self._common(state, weights)
         found: dict[str, dict[int, float]] = {}
         for term, weight in self.active_terms(weights):
             by_person = found.setdefault(term.info.name, dict.fromkeys(self.ids, 0.0))
@@ -263,7 +263,7 @@ class Problem:
     ) -> QuadraticModel:
         """Gauss-Newton model at a state, robust weights fixed."""
         active = self.active_terms(weights)
-        common = self._common(state)
+        common = self._common(state, weights)
         width = FULL_WIDTH if free.pose else 6
         chunks = len(state.chunk_log_scale)
 
@@ -325,7 +325,7 @@ class Problem:
 
     def explain(self, state: Packed, weights: Mapping[str, float]) -> str:
         """Name what is not finite: a variable, or a term's loss, with person and frame."""
-        common = self._common(state)
+        common = self._common(state, weights)
         for p, i in enumerate(self.ids):
             posed = self._pose(p, state)
             bad = np.flatnonzero(~np.isfinite(posed.points).all((1, 2)))
@@ -368,7 +368,7 @@ class Problem:
         self._posed.clear()
         self._last = None
 
-    def _common(self, state: Packed) -> Common:
+    def _common(self, state: Packed, weights: Mapping[str, float] | None = None) -> Common:
         return Common(
             body=self.body,
             alpha=state.alpha,
@@ -378,6 +378,7 @@ class Problem:
             shared_depth=self.shared_depth,
             keypoint_scale=self.keypoint_scale,
             people=len(self.ids),
+            active=frozenset(name for name, value in (weights or {}).items() if value > 0.0),
         )
 
     def _pose(self, p: int, state: Packed) -> Posed:

@@ -69,6 +69,11 @@ class Track:
     """(n, 24, 3, 3) Stage 3's root in the world and relative joint rotations."""
     rotation_trust: Array
     """(n, 24) their weight: 1 where measured, small where filled in."""
+    root_measured: Array
+    """(n, 3) pelvis in the camera frame over its depth (x/z, y/z) as Stage 3 measured it, and the
+    logarithm of its depth over the measured body size."""
+    root_trust: Array
+    """(n,) their weight: 1 where measured, small where filled in, 0 behind the camera."""
     betas_measured: Array
     """(10,)."""
     betas_sigma: float

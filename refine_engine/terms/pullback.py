@@ -243,7 +243,7 @@ def pull_border(  # type: ignore[no-untyped-def]
     joint_dirs,
     offset_dirs,
     gradient,
-    gradient_sized,
+    size_cross,
     hessian,
     next1,
     next2,
@@ -260,8 +260,9 @@ def pull_border(  # type: ignore[no-untyped-def]
     row_shared,
     row_chunk,
     size_direction,
-    sized_energy,
-    shared_gradient_sized,
+    size_gradient,
+    size_hessian,
+    size_shared,
     width,
     border,
     betas_gradient,
@@ -272,7 +273,8 @@ def pull_border(  # type: ignore[no-untyped-def]
 
     ``border`` (groups, n * width, 16) is filled; ``betas_gradient`` (10,), ``betas_hessian``
     (10, 10) and ``betas_shared`` (10, 4 + C) are added to. ``size_direction`` is the derivative
-    of log size by betas.
+    of log size by betas; ``size_cross`` (n, N, 3), ``size_gradient``, ``size_hessian`` and
+    ``size_shared`` (4) are the model's derivatives by log size.
     """
     G, X = pose
     joints, weights, offsets, _, _ = points
@@ -305,11 +307,11 @@ def pull_border(  # type: ignore[no-untyped-def]
                 continue
             S = shape[t, i]
             for r in range(3):
-                gs = gradient_sized[t, i, r]
-                W[r, 0] = gradient[t, i, r] + gs
+                sc = size_cross[t, i, r]
+                W[r, 0] = gradient[t, i, r]
                 for k in range(10):
                     W[r, 1 + k] = (
-                        H[r, 0] * S[0, k] + H[r, 1] * S[1, k] + H[r, 2] * S[2, k] - gs * u[k]
+                        H[r, 0] * S[0, k] + H[r, 1] * S[1, k] + H[r, 2] * S[2, k] + sc * u[k]
                     )
                 for k in range(4):
                     W[r, 11 + k] = cross[t, i, r, k]
@@ -337,7 +339,7 @@ def pull_border(  # type: ignore[no-untyped-def]
                 for k in range(10):
                     s = S[r, k]
                     betas_gradient[k] += s * W[r, 0]
-                    pulled_size[k] += s * gradient_sized[t, i, r]
+                    pulled_size[k] += s * size_cross[t, i, r]
                     for m in range(10):
                         betas_hessian[k, m] += s * W[r, 1 + m]
                     for m in range(4):
@@ -442,8 +444,8 @@ def pull_border(  # type: ignore[no-untyped-def]
                     if c >= 0:
                         border[group, t * width + v, lane] -= wv
     for k in range(10):
-        betas_gradient[k] -= sized_energy * u[k]
+        betas_gradient[k] += size_gradient * u[k]
         for m in range(10):
-            betas_hessian[k, m] += sized_energy * u[k] * u[m] - u[k] * pulled_size[m]
+            betas_hessian[k, m] += size_hessian * u[k] * u[m] + u[k] * pulled_size[m]
         for m in range(4):
-            betas_shared[k, m] -= u[k] * shared_gradient_sized[m]
+            betas_shared[k, m] += u[k] * size_shared[m]

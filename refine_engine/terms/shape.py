@@ -1,7 +1,7 @@
 """Body shape and body size: the terms ``beta`` and ``multi_scale``.
 
-Size is what turns reconstruction units into metres, so it has a term of its own. ``beta`` holds the
-shape and only loosely the size.
+Size is what turns reconstruction units into metres, so it has a term of its own, robust to
+children, for the sub-stages that free alpha. In the others ``beta`` holds shape and size.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from refine_engine.terms.model import PersonModel
     from refine_engine.terms.protocol import Common, Posed, Track
 
-LOOSE_SIZE = 0.15
-"""Standard deviation of log size in ``beta``: keeps the system regular without deciding size."""
+LOOSE_SIZE = 0.3
+"""Standard deviation of log size in ``beta`` while ``multi_scale`` holds the size itself."""
 SIZE_SIGMA = 0.04
 """Standard deviation of log size about Stage 3's estimate: statures of adults spread by 4 %, and
 the network's estimate leans to the mean, so it is worth about as much as knowing that."""
@@ -47,7 +47,11 @@ SCALE_INFO = TermInfo(
 
 
 class Beta:
-    """Gaussian on betas: product of the population's N(0, 1) and the measured betas."""
+    """Gaussian on betas: product of the population's N(0, 1) and the measured betas.
+
+    While ``multi_scale`` is absent (alpha is not free then, or its lambda is 0) this term holds the
+    size too; together with it, size would be counted twice.
+    """
 
     info = BETA_INFO
 
@@ -55,7 +59,8 @@ class Beta:
         self, track: Track, posed: Posed, common: Common, weight: float, model: PersonModel | None
     ) -> float:
         """See :class:`refine_engine.terms.protocol.Term`."""
-        centre, precision = shape_gaussian(track, posed)
+        sigma = LOOSE_SIZE if "multi_scale" in common.active else SIZE_SIGMA
+        centre, precision = shape_gaussian(track, posed, sigma)
         offset = posed.betas - centre
         pull = weight * (precision @ offset)
         if model is not None:
@@ -64,16 +69,17 @@ class Beta:
         return float(0.5 * offset @ pull)
 
 
-def shape_gaussian(track: Track, posed: Posed) -> tuple[Array, Array]:
-    """Centre (10,) and precision (10, 10) of the shape; the size direction is loose.
+def shape_gaussian(track: Track, posed: Posed, size_sigma: float) -> tuple[Array, Array]:
+    """Centre (10,) and precision (10, 10) of the shape.
 
-    Along the direction that changes size the only pull is a 15 % one towards the measured size.
+    Along the direction that changes size the only pull is one of ``size_sigma`` (standard
+    deviation of log size) towards the measured size.
     """
     measured = 1.0 / track.betas_sigma**2
     direction = posed.size_gradient / max(float(np.linalg.norm(posed.size_gradient)), 1e-12)
     along = np.outer(direction, direction)
     across = np.eye(10) - along
-    loose = (float(np.linalg.norm(posed.size_gradient)) / track.size_measured / LOOSE_SIZE) ** 2
+    loose = (float(np.linalg.norm(posed.size_gradient)) / track.size_measured / size_sigma) ** 2
     centre = track.betas_measured * (measured / (1.0 + measured))
     centre = across @ centre + along @ track.betas_measured
     return centre, (1.0 + measured) * across + loose * along

@@ -25,7 +25,7 @@ INFO = TermInfo(
     description="Acceleration of joints and of joint turns, relative to recorded motion",
     unit="half squared standard deviations of recorded accelerations",
     default_weight=0.001,
-    c_term=1000.0,
+    c_term=50.0,
     reason=(
         "joint accelerations are divided by their root mean square in recorded motion; 1000 makes "
         "the document's lambda 0.001 count as one"

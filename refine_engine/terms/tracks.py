@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from refine_engine.body import body_size, joint_kinematics, rest_joints
-from refine_engine.geometry.cameras import project, to_camera
+from refine_engine.geometry.cameras import MIN_DEPTH_M, project, to_camera
 from refine_engine.terms.points import body_layout
 from refine_engine.terms.protocol import Track
 
 if TYPE_CHECKING:
     from refine_engine.body import BodyModel
     from refine_engine.config import RefinementConfig
-    from refine_engine.scene import Array, BoolArray, IntArray, Person, Scene
+    from refine_engine.scene import Array, BoolArray, CameraTrack, IntArray, Person, Scene
     from refine_engine.state import OptimizationState, PersonState
 
 MIN_CONFIDENCE = 0.2
@@ -53,6 +53,9 @@ def build_track(
     observed = np.zeros(n, dtype=bool)
     observed[columns] = person.observed[rows]
     trust = np.repeat(np.where(observed, 1.0, FILLED_TRUST)[:, None], 24, axis=1)
+    root_measured, in_front = _measured_roots(
+        body, person, state, everyone, cameras, (rows, columns)
+    )
     layout_name = "smpl24" if person.keypoints is None else person.keypoints.layout
     layout = body_layout(body, layout_name)
     pixels = np.zeros((n, len(layout.keypoint_points), 2))
@@ -77,6 +80,8 @@ def build_track(
         observed=observed,
         R_measured=np.ascontiguousarray(measured, dtype=np.float64),
         rotation_trust=trust,
+        root_measured=root_measured,
+        root_trust=trust[:, 0] * in_front,
         betas_measured=np.array(person.betas, dtype=np.float64),
         betas_sigma=float(person.betas_sigma),
         log_distance=log_distance,
@@ -93,6 +98,28 @@ def build_track(
         stature=config.stature.get(person.id),
         size_measured=float(body_size(body, person.betas).value),
     )
+
+
+def _measured_roots(
+    body: BodyModel,
+    person: Person,
+    state: PersonState,
+    everyone: OptimizationState,
+    cameras: CameraTrack,
+    matching: tuple[IntArray, IntArray],
+) -> tuple[Array, BoolArray]:
+    """Bearing and log relative depth (n, 3) of the pelvis; filled-in frames from the state."""
+    rows, columns = matching
+    R = np.asarray(cameras.R_cam_world[state.frames])
+    t = everyone.alpha * np.asarray(cameras.t_cam_world[state.frames])
+    pelvis = rest_joints(body, state.betas)[0] + state.transl_world
+    in_camera = to_camera(pelvis, R, t)
+    size = np.full(len(in_camera), float(body_size(body, state.betas).value))
+    in_camera[columns] = rest_joints(body, person.betas)[0] + person.transl_cam[rows]
+    size[columns] = float(body_size(body, person.betas).value)
+    in_front = in_camera[:, 2] > MIN_DEPTH_M
+    z = np.where(in_front, in_camera[:, 2], 1.0)
+    return np.column_stack([in_camera[:, :2] / z[:, None], np.log(z / size)]), in_front
 
 
 def held_out_keypoints(frames: int, keypoints: int, person: int) -> BoolArray:
