@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _CACHED_FRAMES = 8
 _DECODE_AHEAD = 48
 """Frames that are rather decoded in passing than sought."""
+_REORDERED = 32
 _SEEK_BACK = (0, 30, 150)
 """Frames before the wanted one to seek to, in turn."""
 
@@ -34,6 +35,8 @@ class VideoFile:
         The file.
     upright
         Apply the rotation that the file asks for, as players do.
+    limit
+        Frames to know of, counted from the beginning; the rest of a long film is not even read.
 
     Raises
     ------
@@ -44,7 +47,7 @@ class VideoFile:
     _container: Any = None
     _stream: Any = None
 
-    def __init__(self, path: str | Path, *, upright: bool = True) -> None:
+    def __init__(self, path: str | Path, *, upright: bool = True, limit: int | None = None) -> None:
         import av  # here because it takes longer to import than most folders to open
 
         self.path = Path(path)
@@ -58,11 +61,7 @@ class VideoFile:
             )
         try:
             self._open()
-            self._pts = sorted(
-                packet.pts
-                for packet in self._container.demux(self._stream)
-                if packet.pts is not None and packet.size and not packet.is_discard
-            )
+            self._pts = self._display_times(limit)
         except self._errors as error:
             raise InputError(
                 self.path, f"cannot be read as a video ({error})", "name another video"
@@ -128,6 +127,17 @@ class VideoFile:
             raise InputError(self.path, "holds no video stream", "name another video")
         self._stream = streams[0]
         self._stream.thread_type = "AUTO"
+
+    def _display_times(self, limit: int | None) -> list[int]:
+        """Time stamps of the frames in display order."""
+        times: list[int] = []
+        for packet in self._container.demux(self._stream):
+            if packet.pts is not None and packet.size and not packet.is_discard:
+                times.append(packet.pts)
+                # Frames are stored out of order, but never by more than this.
+                if limit is not None and len(times) >= limit + _REORDERED:
+                    break
+        return sorted(times)[:limit]
 
     def _decode(self, index: int) -> NDArray[np.uint8]:
         if self._decoded is not None and self._next <= index <= self._next + _DECODE_AHEAD:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from refine_engine.scene import VideoFrames
 
 ASSUMED_FPS = 30.0
+_INDEXED = 5000
+"""Frames of a video that are looked at even where the results have fewer."""
 _FRAME_FILE = re.compile(r"frame_0*(\d+)\.(?:jpg|jpeg|png)")
 _VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm"}
 
@@ -38,7 +40,7 @@ def open_video(
         When the given video cannot be read or has another picture size than the results.
     """
     if given is not None:
-        video = _fitting(Path(given).expanduser(), image_size)
+        video = _fitting(Path(given).expanduser(), image_size, num_frames)
         if video.size != image_size:
             size = video.size
             video.close()
@@ -51,7 +53,7 @@ def open_video(
         return video
     for place in _places(folder, findings):
         try:
-            found = _images(place) if place.is_dir() else _fitting(place, image_size)
+            found = _images(place) if place.is_dir() else _fitting(place, image_size, num_frames)
         except InputError as error:
             findings.discarded("video", 1, f"A video was left out: {error}")
             continue
@@ -80,10 +82,10 @@ def video_size(folder: ResultsFolder, given: str | Path | None) -> tuple[int, in
         When the given video cannot be read.
     """
     if given is not None:
-        return _size(VideoFile(Path(given).expanduser()))
+        return _size(VideoFile(Path(given).expanduser(), limit=1))
     for place in _places(folder, FindingList()):
         try:
-            return _size(_images(place) if place.is_dir() else VideoFile(place))
+            return _size(_images(place) if place.is_dir() else VideoFile(place, limit=1))
         except InputError:
             continue
     return None
@@ -110,11 +112,12 @@ def frame_rate(
     return ASSUMED_FPS, "assumed"
 
 
-def _fitting(path: Path, image_size: tuple[int, int]) -> VideoFrames:
+def _fitting(path: Path, image_size: tuple[int, int], num_frames: int) -> VideoFrames:
     """The video; without its rotation when only that has the results' size."""
-    video = VideoFile(path)
+    limit = max(num_frames, _INDEXED)
+    video = VideoFile(path, limit=limit)
     if video.size != image_size and video.size == image_size[::-1]:
-        flat = VideoFile(path, upright=False)
+        flat = VideoFile(path, upright=False, limit=limit)
         if flat.size == image_size:
             video.close()
             return flat

@@ -49,6 +49,14 @@ def test_frames_are_exact_where_seeking_is_not(tmp_path: Path, name: str) -> Non
     video.close()
 
 
+def test_a_long_film_is_known_only_as_far_as_asked(tmp_path: Path) -> None:
+    folders.write_video(tmp_path / "v.mp4", FRAMES, options={"bf": "2"})
+    video = VideoFile(tmp_path / "v.mp4", limit=10)
+    assert video.num_frames == 10
+    assert grey(video.frame(9)) == pytest.approx(9, abs=0.45)
+    video.close()
+
+
 def test_a_frame_outside_the_video_is_refused(tmp_path: Path) -> None:
     folders.write_video(tmp_path / "v.mp4", 3)
     video = VideoFile(tmp_path / "v.mp4")
