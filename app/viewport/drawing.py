@@ -37,6 +37,7 @@ from app.viewport.people import (
     OUTLINE_PIXELS,
     BodyActors,
     BodyParts,
+    Colour,
     Outline,
     ghostly,
     mixed,
@@ -57,6 +58,8 @@ ALL: tuple[Part, ...] = ("people", "ground", "camera", "cloud", "marks", "backdr
 SAME_POSE = 5e-4
 """Metres: a ghost that lies closer than this on its person is not drawn over it."""
 CONTACT_FROM = 0.5
+GHOST_BEHIND = 0.4
+"""Metres that the ghost gives way to bodies: it may lie round them, never veil their colours."""
 QUIET = 0.38
 """Share of the background in the depth points' colours."""
 
@@ -69,6 +72,9 @@ class Drawing:
 
     def __init__(self, renderer: vtkRenderer, theme: Theme) -> None:
         self.renderer = renderer
+        # Sorting transparent surfaces by pixel costs another full-screen pass; nothing here needs
+        # it: lines and the ghost look right in the order in which they are drawn.
+        renderer.SetUseOIT(False)
         self.theme = theme
         self.scene: Scene | None = None
         self.state: OptimizationState | None = None
@@ -175,11 +181,15 @@ class Drawing:
     def set_theme(self, theme: Theme) -> None:
         """Background, grid and ghost colours."""
         self.theme = theme
-        self.renderer.GradientBackgroundOn()
-        self.renderer.SetBackground(*rgb(theme.view_bottom))
-        self.renderer.SetBackground2(*rgb(theme.view_top))
+        # One colour: on software OpenGL a gradient costs a fifth of a frame.
+        self.renderer.GradientBackgroundOff()
+        self.renderer.SetBackground(*self.background())
         self.renderer.SetBackgroundAlpha(1.0)
         self.invalidate()
+
+    def background(self) -> Colour:
+        """The colour behind everything."""
+        return mixed(rgb(self.theme.view_top), rgb(self.theme.view_bottom), 0.5)
 
     def invalidate(self, *parts: Part) -> None:
         """Bring these parts (all, if none is named) up to date before the next frame."""
@@ -250,6 +260,8 @@ class Drawing:
                 per_metre = near / distance**2
                 pixel = 2.0 * distance / (matrix.GetElement(1, 1) * height)
             self._people[i].pull_forward(0.35 * per_metre)
+            if i in self._ghosts:
+                self._ghosts[i].push_back(GHOST_BEHIND * per_metre)
             if i == self.selection:
                 self._show_outline(i, OUTLINE_PIXELS * self.ratio * pixel, 0.08 * per_metre)
 
@@ -393,9 +405,7 @@ class Drawing:
         visible = camera is not None and self.options.camera and not self.through
         if camera is not None and self.state is not None:
             self.camera.set_scale(self.state.alpha)
-            self.camera.set_colour(
-                mixed(rgb(self.theme.text), rgb(self.theme.view_bottom), 0.25), self.ratio
-            )
+            self.camera.set_colour(mixed(rgb(self.theme.text), self.background(), 0.25), self.ratio)
             if visible:
                 self.camera.place(camera, self._video(self.frame))
         self.camera.set_visible(visible)
@@ -430,7 +440,7 @@ class Drawing:
             columns = points.columns * picture.shape[1] // width
             colours = picture[rows, columns]
         # Towards the background: the cloud is what people stand in, not what is looked at.
-        quiet = np.array(rgb(self.theme.view_bottom)) * (255.0 * QUIET)
+        quiet = np.array(self.background()) * (255.0 * QUIET)
         table = (np.arange(256)[:, None] * (1.0 - QUIET) + quiet).astype(np.uint8)
         return np.stack([table[colours[:, k], k] for k in range(3)], -1)
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtCore import QPointF, QRectF, Qt
-from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QLinearGradient, QPainter, QPen
+from PyQt6.QtCore import QPointF, QRectF, QSizeF, Qt
+from PyQt6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QImage,
+    QLinearGradient,
+    QPainter,
+    QPen,
+)
 
 from app.theme import Theme
 from app.viewport.colouring import ValueScale, colour_at
@@ -38,69 +47,88 @@ class NameTag:
     """From the eye, metres: nearer names are painted over farther ones."""
 
 
-def paint_names(painter: QPainter, theme: Theme, font: QFont, tags: Sequence[NameTag]) -> None:
-    """Small plates with a dot in the person's colour; those that would overlap move up."""
-    font = QFont(font)
-    font.setPixelSize(max(10, font.pixelSize() - 2 if font.pixelSize() > 0 else 11))
-    metrics = QFontMetricsF(font)
-    painter.setFont(font)
-    taken: list[QRectF] = []
-    placed: list[tuple[NameTag, QRectF]] = []
-    for tag in sorted(tags, key=lambda t: t.distance):
-        width = metrics.horizontalAdvance(tag.text) + 26.0
-        plate = QRectF(tag.x - width / 2, tag.y - 20.0, width, 18.0)
-        while any(plate.intersects(other) for other in taken):
-            plate.translate(0.0, -20.0)
-        taken.append(plate)
-        placed.append((tag, plate))
-    back = QColor(theme.panel)
-    back.setAlphaF(0.82)
-    for tag, plate in reversed(placed):
-        painter.setPen(QPen(QColor(theme.text), 1.2) if tag.chosen else Qt.PenStyle.NoPen)
+class NamePlates:
+    """Small plates with a dot in the person's colour, each painted once and kept.
+
+    The painter of an OpenGL widget smooths no edges; pictures made beforehand are smooth.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[object, ...], QImage] = {}
+
+    def paint(self, painter: QPainter, theme: Theme, font: QFont, tags: Sequence[NameTag]) -> None:
+        """Paint names; those that would overlap a nearer one move up."""
+        taken: list[QRectF] = []
+        placed: list[tuple[QImage, QRectF]] = []
+        ratio = painter.device().devicePixelRatioF()
+        for tag in sorted(tags, key=lambda t: t.distance):
+            image = self._plate(tag, theme, font, ratio)
+            width, height = image.width() / ratio, image.height() / ratio
+            # On whole pixels, or the text would be blurred.
+            plate = QRectF(round(tag.x - width / 2), round(tag.y - height - 1), width, height)
+            while any(plate.intersects(other) for other in taken):
+                plate.translate(0.0, -height - 1.0)
+            taken.append(plate)
+            placed.append((image, plate))
+        for image, plate in reversed(placed):
+            painter.drawImage(plate, image)
+
+    def _plate(self, tag: NameTag, theme: Theme, font: QFont, ratio: float) -> QImage:
+        key = (tag.text, tag.colour, tag.chosen, theme.name, font.family(), ratio)
+        found = self._made.get(key)
+        if found is not None:
+            return found
+        small = _small(font)
+        width = math.ceil(QFontMetricsF(small).horizontalAdvance(tag.text)) + 27
+        image, painter = _picture(width, 19, ratio)
+        back = QColor(theme.panel)
+        back.setAlphaF(0.86)
+        painter.setPen(QPen(QColor(theme.text), 1.0) if tag.chosen else Qt.PenStyle.NoPen)
         painter.setBrush(back)
-        painter.drawRoundedRect(plate, 5.0, 5.0)
+        painter.drawRoundedRect(QRectF(0.5, 0.5, width - 1.0, 18.0), 5.0, 5.0)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(tag.colour))
-        painter.drawEllipse(QPointF(plate.left() + 10.0, plate.center().y()), 3.6, 3.6)
+        painter.drawEllipse(QPointF(10.5, 9.5), 3.8, 3.8)
         painter.setPen(QColor(theme.text))
-        painter.drawText(
-            plate.adjusted(18.0, 0.0, 0.0, -0.5),
-            Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
-            tag.text,
-        )
+        painter.setFont(small)
+        painter.drawText(QRectF(19, 0, width, 18.5), Qt.AlignmentFlag.AlignVCenter, tag.text)
+        painter.end()
+        if len(self._made) > 200:
+            self._made.clear()
+        self._made[key] = image
+        return image
 
 
 def paint_axes(
     painter: QPainter, theme: Theme, font: QFont, height: float, axes: tuple[Array, Array, Array]
 ) -> None:
     """The world's axes as they lie on the screen, lower left; ``axes`` = right, up, towards eye."""
+    side = 76
+    image, on_image = _picture(side, side, painter.device().devicePixelRatioF())
     font = QFont(font)
     font.setPixelSize(10)
-    painter.setFont(font)
-    centre = QPointF(EDGE + 22.0, height - CAPTION_HEIGHT - 34.0)
+    on_image.setFont(font)
+    centre = QPointF(side / 2, side / 2)
     world = np.eye(3)
     right, up, back = axes
     order = sorted(range(3), key=lambda k: float(world[k] @ back))
     for k in order:
-        towards = float(world[k] @ back)
-        tip = QPointF(
-            centre.x() + 22.0 * float(world[k] @ right), centre.y() - 22.0 * float(world[k] @ up)
-        )
+        away = float(world[k] @ back) < -0.3
+        way = QPointF(float(world[k] @ right), -float(world[k] @ up))
+        length = 22.0 * math.hypot(way.x(), way.y())
         # The vertical is the one that matters here; the others are told by their letters.
         colour = QColor(theme.accent if k == 1 else theme.quiet)
-        colour.setAlphaF(1.0 if towards > -0.3 else 0.6)
-        painter.setPen(QPen(colour, 1.6, cap=Qt.PenCapStyle.RoundCap))
-        painter.drawLine(centre, tip)
-        length = float(np.hypot(tip.x() - centre.x(), tip.y() - centre.y()))
+        colour.setAlphaF(0.6 if away else 1.0)
+        on_image.setPen(QPen(colour, 1.6, cap=Qt.PenCapStyle.RoundCap))
+        on_image.drawLine(centre, centre + 22.0 * way)
         if length < 7.0:
             continue
-        out = 1.0 + 8.0 / length
-        at = QPointF(
-            centre.x() + (tip.x() - centre.x()) * out, centre.y() + (tip.y() - centre.y()) * out
-        )
-        painter.drawText(
-            QRectF(at.x() - 8, at.y() - 8, 16, 16), Qt.AlignmentFlag.AlignCenter, "XYZ"[k]
-        )
+        at = centre + (22.0 + 8.0 * 22.0 / length) * way
+        letter = QRectF(at.x() - 8, at.y() - 8, 16, 16)
+        on_image.drawText(letter, Qt.AlignmentFlag.AlignCenter, "XYZ"[k])
+    on_image.end()
+    corner = QPointF(EDGE - 16.0, height - CAPTION_HEIGHT - 34.0 - side / 2)
+    painter.drawImage(QRectF(corner, QSizeF(side, side)), image)
 
 
 def bar_length(metres_per_pixel: float) -> float:
@@ -119,8 +147,8 @@ def paint_scale_bar(
     """A bar of a round length at the focal point's distance, lower right."""
     metres = bar_length(metres_per_pixel)
     pixels = metres / metres_per_pixel
-    x1, y = size[0] - EDGE, size[1] - EDGE - 14.0
-    x0 = x1 - pixels
+    x1, y = round(size[0] - EDGE) + 0.5, round(size[1] - EDGE - 14.0) + 0.5
+    x0 = x1 - round(pixels)
     painter.setPen(QPen(QColor(theme.quiet), 1.2))
     painter.drawLine(QPointF(x0, y), QPointF(x1, y))
     for x in (x0, x1):
@@ -157,7 +185,7 @@ def paint_value_scale(
         gradient.setColorAt(number / 8, QColor.fromRgbF(*colour_at(number / 8)))
     painter.setPen(QPen(QColor(theme.line), 1.0))
     painter.setBrush(gradient)
-    painter.drawRoundedRect(QRectF(x, y, width, 9.0), 2.5, 2.5)
+    painter.drawRect(QRectF(x, y, width, 8.0))
     painter.setPen(QColor(theme.quiet))
     for share in (0.0, 0.5, 1.0):
         text = f"{scale.end * share:g}" + (" cm" if share == 1.0 else "")
@@ -167,6 +195,20 @@ def paint_value_scale(
             line = QRectF(x, y + 11, width, 14)
             align = Qt.AlignmentFlag.AlignLeft if share == 0.0 else Qt.AlignmentFlag.AlignRight
         painter.drawText(line, align, text)
+
+
+def _picture(width: int, height: int, ratio: float) -> tuple[QImage, QPainter]:
+    """A transparent picture and a painter on it that smooths edges."""
+    image = QImage(
+        math.ceil(width * ratio),
+        math.ceil(height * ratio),
+        QImage.Format.Format_ARGB32_Premultiplied,
+    )
+    image.setDevicePixelRatio(ratio)
+    image.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(image)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    return image, painter
 
 
 def _small(font: QFont) -> QFont:

@@ -145,6 +145,13 @@ class BodyActors:
         self._bone_mapper.SetRelativeCoincidentTopologyLineOffsetParameters(0.0, shift)
         self._ball_mapper.SetRelativeCoincidentTopologyPointOffsetParameter(1.02 * shift)
 
+    def push_back(self, share: float) -> None:
+        """Let everything nearly as far away win; ``share`` of the depth buffer's range."""
+        shift = share / DEPTH_UNIT
+        self.mesh_mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0.0, shift)
+        self._bone_mapper.SetRelativeCoincidentTopologyLineOffsetParameters(0.0, shift)
+        self._ball_mapper.SetRelativeCoincidentTopologyPointOffsetParameter(shift)
+
 
 class Outline:
     """A thin line round the chosen person: the back of a body grown by a few pixels."""

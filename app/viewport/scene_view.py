@@ -35,6 +35,8 @@ CLICK_PIXELS = 4.0
 """A press that moved less than this is a click."""
 IDLE_MS = 220
 """After so long without movement the view is drawn at full quality."""
+REFINING_IDLE_MS = 1200
+"""The same after another state: more are to be expected."""
 SHARE_FOR_DRAWING = 0.5
 """While refining at most this share of the time is spent on drawing."""
 NAME_HEIGHT = 0.24
@@ -61,6 +63,8 @@ class SceneView(QWidget):
         self.theme = DARK
         self.vtk_renderer = vtkRenderer()
         self.drawing = Drawing(self.vtk_renderer, self.theme)
+        # Smooth the edges of surfaces, but leave single points as sharp as they are.
+        self.vtk_renderer.GetFXAAOptions().SetSubpixelBlendLimit(0.0)
         self.viewpoint = Viewpoint()
         self.mode: CameraMode = "orbit"
         self.canvas = make_canvas(self.vtk_renderer, self)
@@ -75,6 +79,7 @@ class SceneView(QWidget):
         self._extent: Extent | None = None
         self._image_window = ImageWindow()
         self._picker = PeoplePicker()
+        self._plates = overlay.NamePlates()
         self._followed: Array | None = None
         self._fitted_size: tuple[int, int] | None = None
         self._moving = False
@@ -127,7 +132,7 @@ class SceneView(QWidget):
     def show_state(self, state: OptimizationState) -> None:
         """Show another state of the same scene, paced so that drawing leaves time to refine."""
         self.drawing.set_state(state)
-        self._hurry()
+        self._hurry(REFINING_IDLE_MS)
         wait = self._last_end + self._last_seconds / SHARE_FOR_DRAWING - self._last_seconds
         left = math.ceil(1000.0 * (wait - time.perf_counter()))
         if left > 0:
@@ -320,13 +325,13 @@ class SceneView(QWidget):
     def _pixels(self) -> tuple[int, int]:
         return max(self.canvas.width(), 1), max(self.canvas.height(), 1)
 
-    def _hurry(self) -> None:
+    def _hurry(self, rest_ms: int = IDLE_MS) -> None:
         """Something moves: thin now, whole again once it rests."""
         if self._moving or is_software(self.gl_renderer):
             self.drawing.set_thin(True)
             self._set_smooth(False)
         if not self._closed:
-            self._idle.start()
+            self._idle.start(max(rest_ms, self._idle.remainingTime()))
 
     def _on_idle(self) -> None:
         if self._moving:
@@ -434,7 +439,7 @@ class SceneView(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         font = self.font()
         if drawing.options.labels:
-            overlay.paint_names(painter, self.theme, font, self._name_tags(size))
+            self._plates.paint(painter, self.theme, font, self._name_tags(size))
         if drawing.options.axes:
             camera = self.vtk_renderer.GetActiveCamera()
             matrix = camera.GetViewTransformMatrix()

@@ -26,7 +26,7 @@ from PyQt6.QtGui import (
     QSurfaceFormat,
     QWheelEvent,
 )
-from PyQt6.QtOpenGL import QOpenGLFramebufferObject
+from PyQt6.QtOpenGL import QOpenGLFramebufferObject, QOpenGLPaintDevice
 from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 from PyQt6.QtWidgets import QWidget
 from vtkmodules.util.numpy_support import vtk_to_numpy
@@ -248,9 +248,13 @@ class GlCanvas(QOpenGLWidget):
         finally:
             self._painting = False
         if self.overlay is not None:
-            # VTK leaves a frame buffer of its own bound.
+            # VTK leaves a frame buffer of its own bound. A painter on the widget itself would be
+            # redirected by QWidget.grab() and paint under the picture instead of over it.
             QOpenGLFramebufferObject.bindDefault()
-            painter = QPainter(self)
+            ratio = self.device_ratio()
+            device = QOpenGLPaintDevice(round(self.width() * ratio), round(self.height() * ratio))
+            device.setDevicePixelRatio(ratio)
+            painter = QPainter(device)
             self.overlay(painter, self.size())
             painter.end()
 
