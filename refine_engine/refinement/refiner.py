@@ -11,6 +11,7 @@ from refine_engine.errors import Cancelled, OptimizationError
 from refine_engine.refinement.clock import Clock
 from refine_engine.refinement.control import RunControl
 from refine_engine.refinement.initialisation import Start, initialise
+from refine_engine.refinement.initialisation.keypoint_trust import with_trusted_keypoints
 from refine_engine.refinement.initialisation.start import redetect_contacts
 from refine_engine.refinement.input import RefinementInput
 from refine_engine.refinement.likelihood import likelihoods
@@ -289,7 +290,15 @@ class Stage5Refiner:
     ) -> tuple[Snapshot, Snapshot]:
         """Initialise and pack the problem; the "begin" and "end" snapshots of it."""
         assert self._body is not None
+        trusted = with_trusted_keypoints(scene, self._body)
+        self._scene = scene = trusted.scene
         start = initialise(scene, self._body, self.config)
+        if trusted.exchanged or trusted.dropped:
+            note = (
+                f"{trusted.exchanged} limb pairs had left and right exchanged and "
+                f"{trusted.dropped} keypoints are not used: they contradict the measured poses"
+            )
+            start = replace(start, notes=(*start.notes, note))
         state = given if given is not None else start.state
         if given is not None:
             # A state to go on from brings its own alpha_0; the cues are this input's.

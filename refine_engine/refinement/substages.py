@@ -69,7 +69,7 @@ PLANS: Mapping[SubStage, SubStagePlan] = {
             None,
             (),
         ),
-        SubStagePlan("root", "Root fitting", "turns and moves people", Free(), ("data",)),
+        SubStagePlan("root", "Root fitting", "turns and moves people", Free(), ("data", "smooth")),
         SubStagePlan(
             "smpl",
             "SMPL fitting",
