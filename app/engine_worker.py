@@ -118,6 +118,13 @@ class SteeredControl(RunControl):
         self._on_holding(False)
         return verdict
 
+    def hold(self) -> None:
+        """Block while paused inside an iteration (called by the engine on its thread)."""
+        if self.holds_inside:
+            self._on_holding(True)
+            super().hold()
+            self._on_holding(False)
+
 
 class EngineWorker(QObject):
     """Lives on the engine's thread; its slots block there, never on the window's."""

@@ -25,6 +25,7 @@ class RunControl:
         self._paused = False
         self._iteration_credit = 0
         self._substage_credit = 0
+        self._stepping = False
         self._verdict: Verdict = "go"
         self._weights: dict[str, float] = {}
         self._enabled: dict[SubStage, bool] = {}
@@ -113,14 +114,41 @@ class RunControl:
     def wait_for_turn(self) -> Verdict:
         """Block while paused; called by the engine before each iteration."""
         with self._condition:
+            self._stepping = False
             while self._verdict == "go" and self._paused:
                 if self._substage_credit:
                     break
                 if self._iteration_credit:
                     self._iteration_credit -= 1
+                    self._stepping = True
                     break
                 self._condition.wait()
             return self._verdict
+
+    @property
+    def holds_inside(self) -> bool:
+        """Whether :meth:`hold` would block now."""
+        with self._condition:
+            return self._must_hold()
+
+    def hold(self) -> None:
+        """Block while paused; called by the engine inside long iterations, between people.
+
+        An iteration that the caller stepped to is finished first.
+        """
+        with self._condition:
+            held = False
+            while self._must_hold():
+                held = True
+                self._condition.wait()
+            if held and self._paused and self._iteration_credit:
+                # The step that ended the hold finishes the iteration that is under way.
+                self._iteration_credit -= 1
+                self._stepping = True
+
+    def _must_hold(self) -> bool:
+        free = self._stepping or self._iteration_credit or self._substage_credit
+        return self._verdict == "go" and self._paused and not free
 
     def substage_finished(self) -> None:
         """Called by the engine at the end of a sub-stage: uses up a sub-stage step."""

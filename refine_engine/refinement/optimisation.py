@@ -192,6 +192,9 @@ class SubStageRun:
         return not self.stopped
 
     def _poll(self) -> None:
+        if self.control.holds_inside:
+            with self.clock.held():
+                self.control.hold()
         if self.control.verdict == "cancel":
             raise Cancelled
         if self.control.verdict == "stop":

@@ -94,3 +94,32 @@ def test_init_cannot_be_switched_off() -> None:
     assert not control.enabled("scale", default=True)
     with pytest.raises(ConfigError):
         control.set_enabled("init", False)
+
+
+def test_a_pause_also_holds_inside_an_iteration_but_not_inside_a_step() -> None:
+    control = RunControl()
+    control.hold()
+    control.step_iteration()
+    assert control.wait_for_turn() == "go"
+    assert not control.holds_inside, "the iteration that was stepped to is finished"
+    control.hold()
+    control.resume()
+    assert control.wait_for_turn() == "go"
+    control.pause()
+    assert control.holds_inside
+    passed = threading.Event()
+
+    def hold() -> None:
+        control.hold()
+        passed.set()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert not passed.wait(0.05)
+    control.step_iteration()
+    assert passed.wait(5.0)
+    holder.join()
+    assert control.paused, "the step is used up by the iteration that was under way"
+    control.hold()
+    control.cancel()
+    assert control.wait_for_turn() == "cancel"
