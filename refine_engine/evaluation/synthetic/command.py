@@ -117,6 +117,8 @@ def run(args: argparse.Namespace) -> int:
     write_results_folder(scene, args.folder)
     size = sum(f.stat().st_size for f in args.folder.glob("**/*") if f.is_file())
     sys.stdout.write(describe(scene))
+    if (args.folder / "5_refinement").exists():
+        sys.stdout.write("5_refinement there is of an older sample: refine again\n")
     sys.stdout.write(
         f"wrote {args.folder}: {size / 1e6:.1f} MB in {time.perf_counter() - began:.1f} s\n"
     )
@@ -129,7 +131,7 @@ def describe(scene: SyntheticScene) -> str:
 
     truth = scene.truth
     lines = [
-        f"{len(truth.people)} people, {truth.num_frames} frames at {truth.fps:g} fps, "
+        f"{_counted(len(truth.people))}, {truth.num_frames} frames at {truth.fps:g} fps, "
         f"{scene.options.camera} camera, level {scene.options.level}, "
         f"alpha {truth.alpha:.4f} m per unit"
     ]
@@ -142,3 +144,7 @@ def describe(scene: SyntheticScene) -> str:
             f"{quality.worst_slide_mm:.2f} mm a frame"
         )
     return "\n".join(lines) + "\n"
+
+
+def _counted(people: int) -> str:
+    return "1 person" if people == 1 else f"{people} people"

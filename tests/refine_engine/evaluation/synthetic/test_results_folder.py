@@ -185,7 +185,7 @@ def test_the_command_writes_and_describes(
     arguments += ["--image-size", "90x160", "--kinds", "walk", "--alpha", "2"]
     assert main(["sample", str(tmp_path / "out"), *arguments]) == 0
     out = capsys.readouterr().out
-    assert "1 people, 4 frames" in out or "1 person, 4 frames" in out
+    assert "1 person, 4 frames" in out
     assert "alpha 2.0000" in out
     assert (tmp_path / "out" / "ground_truth.npz").is_file()
 
