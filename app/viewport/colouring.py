@@ -56,8 +56,8 @@ def lookup_table(end: float) -> vtkLookupTable:
 
 
 def nice_end(value: float) -> float:
-    """The next round number at or above a value in centimetres."""
-    return next((end for end in NICE_ENDS if end >= value), float(NICE_ENDS[-1]))
+    """The next round number at or (within 2 %) above a value in centimetres."""
+    return next((end for end in NICE_ENDS if 1.02 * end >= value), float(NICE_ENDS[-1]))
 
 
 def displacement(now: Floats, before: Floats) -> Floats:

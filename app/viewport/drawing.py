@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from vtkmodules.vtkCommonDataModel import vtkCellArray
 from vtkmodules.vtkRenderingCore import vtkLight, vtkProp, vtkRenderer
 
 from app.theme import Theme
@@ -95,7 +96,7 @@ class Drawing:
         self._people: dict[int, BodyActors] = {}
         self._ghosts: dict[int, BodyActors] = {}
         self._outline: Outline | None = None
-        self._triangles: object = None
+        self._triangles = vtkCellArray()
         self._cloud_key: tuple[int, bool, bool, str] | None = None
         self._video_frame: tuple[int, Bytes | None] | None = None
         self.ground = GroundGrid(renderer)
@@ -389,7 +390,12 @@ class Drawing:
                 if path is not None:
                     paths.append((*path, rgb(self._style(i).colour)))
             self.trails.show(
-                paths, self.frame, options.trail_frames, state.ground_plane, self.ratio
+                paths,
+                self.frame,
+                options.trail_frames,
+                state.ground_plane,
+                self.background(),
+                self.ratio,
             )
         if options.contacts:
             feet = []

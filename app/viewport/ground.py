@@ -65,7 +65,7 @@ class GroundGrid:
         pose = np.eye(4)
         pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = along, normal, across, origin
         matrix = vtkMatrix4x4()
-        matrix.DeepCopy(pose.reshape(-1))
+        matrix.DeepCopy(pose.reshape(-1).tolist())
         self.actor.SetUserMatrix(matrix)
 
     def set_visible(self, visible: bool) -> None:
@@ -92,8 +92,8 @@ class GroundGrid:
                 start += len(along)
         where = np.concatenate(points)
         away = np.hypot(where[:, 0] - x0, where[:, 2] - z0) / max(radius, 1e-6)
-        fade = np.clip(1.0 - away, 0.0, 1.0) ** 1.1
-        alpha = fade * np.where(np.concatenate(strong), 1.0, 0.6)
+        fade = np.clip(1.25 * (1.0 - away), 0.0, 1.0)
+        alpha = fade * np.where(np.concatenate(strong), 1.0, 0.72)
         colours = np.empty((len(where), 4), dtype=np.uint8)
         colours[:, :3] = np.round(np.array(self._colour) * 255)
         colours[:, 3] = np.round(alpha * 255)

@@ -113,7 +113,7 @@ class FrameCamera:
         matrix[2, 3] = -2 * far * NEAR / (far - NEAR)
         matrix[3, 2] = -1.0
         projection = vtkMatrix4x4()
-        projection.DeepCopy(matrix.reshape(-1))
+        projection.DeepCopy(matrix.reshape(-1).tolist())
         centre = self.centre
         camera.SetPosition(*centre)
         camera.SetFocalPoint(*(centre + self.R_cam_world[2]))

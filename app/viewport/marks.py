@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 ABOVE_GROUND = 0.004
 """Metres: marks lie just over the grid."""
-DISC_RADIUS = 0.05
+DISC_RADIUS = 0.075
 DISC_CORNERS = 20
 
 
@@ -28,7 +28,6 @@ class Trails:
         self._data = vtkPolyData()
         self.actor = _flat_actor(self._data)
         self.actor.GetProperty().SetLineWidth(3.0)
-        self.actor.ForceTranslucentOn()
         renderer.AddActor(self.actor)
 
     def show(
@@ -37,6 +36,7 @@ class Trails:
         frame: int,
         reach: int,
         plane: Array,
+        background: Colour,
         ratio: float,
     ) -> None:
         """Draw paths (frames (n,), pelvis (n, 3), colour) within ``reach`` of a frame."""
@@ -48,11 +48,11 @@ class Trails:
             at = pelvis[near]
             at = at - (heights(at, plane) - ABOVE_GROUND)[:, None] * plane[:3]
             ahead = frames[near] - frame
-            shades = np.empty((len(near), 4))
-            shades[:, :3] = colour
-            # The past is solid, the future faint; both run out gently at their ends.
+            # The past is solid, the future faint; both run out gently at their ends. Mixed with the
+            # background, because transparent pieces of a wide line would show where they overlap.
             fade = np.clip((reach - np.abs(ahead)) / (0.35 * max(reach, 1)), 0.0, 1.0)
-            shades[:, 3] = np.where(ahead <= 0, 0.95, 0.35) * fade
+            strength = (np.where(ahead <= 0, 0.95, 0.4) * (0.15 + 0.85 * fade))[:, None]
+            shades = strength * np.array(colour) + (1.0 - strength) * np.array(background)
             points.append(at)
             colours.append(shades)
             lines.append(polyline(start, len(near)))

@@ -60,7 +60,7 @@ class NamePlates:
         """Paint names; those that would overlap a nearer one move up."""
         taken: list[QRectF] = []
         placed: list[tuple[QImage, QRectF]] = []
-        ratio = painter.device().devicePixelRatioF()
+        ratio = _device_ratio(painter)
         for tag in sorted(tags, key=lambda t: t.distance):
             image = self._plate(tag, theme, font, ratio)
             width, height = image.width() / ratio, image.height() / ratio
@@ -104,7 +104,7 @@ def paint_axes(
 ) -> None:
     """The world's axes as they lie on the screen, lower left; ``axes`` = right, up, towards eye."""
     side = 76
-    image, on_image = _picture(side, side, painter.device().devicePixelRatioF())
+    image, on_image = _picture(side, side, _device_ratio(painter))
     font = QFont(font)
     font.setPixelSize(10)
     on_image.setFont(font)
@@ -195,6 +195,11 @@ def paint_value_scale(
             line = QRectF(x, y + 11, width, 14)
             align = Qt.AlignmentFlag.AlignLeft if share == 0.0 else Qt.AlignmentFlag.AlignRight
         painter.drawText(line, align, text)
+
+
+def _device_ratio(painter: QPainter) -> float:
+    device = painter.device()
+    return 1.0 if device is None else device.devicePixelRatioF()
 
 
 def _picture(width: int, height: int, ratio: float) -> tuple[QImage, QPainter]:

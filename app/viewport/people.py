@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from vtkmodules.vtkCommonCore import vtkLookupTable
-from vtkmodules.vtkCommonDataModel import vtkPolyData
+from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkProperty, vtkRenderer
 
 from app.viewport.buffers import Floats, PointBuffer, ValueBuffer, cells
@@ -59,7 +59,7 @@ class BodyActors:
         Where they are drawn.
     """
 
-    def __init__(self, body: BodyModel, triangles: object, renderer: vtkRenderer) -> None:
+    def __init__(self, body: BodyModel, triangles: vtkCellArray, renderer: vtkRenderer) -> None:
         count = len(body.v_template)
         self._renderer = renderer
         self._vertices = PointBuffer(count)
@@ -156,7 +156,7 @@ class BodyActors:
 class Outline:
     """A thin line round the chosen person: the back of a body grown by a few pixels."""
 
-    def __init__(self, body: BodyModel, triangles: object, renderer: vtkRenderer) -> None:
+    def __init__(self, body: BodyModel, triangles: vtkCellArray, renderer: vtkRenderer) -> None:
         self._grown = PointBuffer(len(body.v_template))
         data = vtkPolyData()
         data.SetPoints(self._grown.points)
@@ -203,7 +203,9 @@ def shade(look: vtkProperty) -> None:
 def ghostly(actors: BodyActors) -> None:
     """Half transparent, front only (else limbs behind would darken those in front), unpickable."""
     look = actors.mesh.GetProperty()
-    look.SetOpacity(0.46)
+    look.SetOpacity(0.5)
+    look.SetAmbient(0.45)
+    look.SetSpecular(0.0)
     look.BackfaceCullingOn()
     for prop in actors.props:
         prop.SetPickable(False)

@@ -440,7 +440,7 @@ class SceneView(QWidget):
         font = self.font()
         if drawing.options.labels:
             self._plates.paint(painter, self.theme, font, self._name_tags(size))
-        if drawing.options.axes:
+        if drawing.options.axes and not drawing.through:
             camera = self.vtk_renderer.GetActiveCamera()
             matrix = camera.GetViewTransformMatrix()
             rows = [
@@ -448,9 +448,8 @@ class SceneView(QWidget):
                 for row in range(3)
             ]
             overlay.paint_axes(painter, self.theme, font, size[1], (rows[0], rows[1], rows[2]))
-            if not drawing.through:
-                metres = self.viewpoint.metres_per_pixel(round(size[1]))
-                overlay.paint_scale_bar(painter, self.theme, font, size, metres)
+            metres = self.viewpoint.metres_per_pixel(round(size[1]))
+            overlay.paint_scale_bar(painter, self.theme, font, size, metres)
         if drawing.value_scale is not None and (drawing.options.mesh or drawing.options.wire):
             overlay.paint_value_scale(painter, self.theme, font, size, drawing.value_scale)
 
@@ -488,9 +487,8 @@ class _Hand(Pointer):
         self._from = self._last = at
         self._button = button
         self._dragged = False
-        self._shift = (
-            button != Qt.MouseButton.LeftButton or keys & Qt.KeyboardModifier.ShiftModifier
-        )
+        held = bool(keys & Qt.KeyboardModifier.ShiftModifier)
+        self._shift = button != Qt.MouseButton.LeftButton or held
 
     def moved(self, at: QPointF, buttons: Qt.MouseButton) -> None:
         """Drag once it is more than a shaky click."""
@@ -501,7 +499,7 @@ class _Hand(Pointer):
             return
         self._dragged = True
         step, self._last = at - self._last, at
-        self._view.drag(step.x(), step.y(), bool(self._shift))
+        self._view.drag(step.x(), step.y(), self._shift)
 
     def released(self, at: QPointF, button: Qt.MouseButton) -> None:
         """A click, unless it was a drag."""

@@ -172,7 +172,8 @@ class GlCanvas(QOpenGLWidget):
             if canvas is not None and not canvas._painting and canvas.context() is not None:
                 canvas.makeCurrent()
 
-        self._observer = window.AddObserver("WindowMakeCurrentEvent", make_current)
+        # The stubs know only numbers of events.
+        self._observer = window.AddObserver("WindowMakeCurrentEvent", make_current)  # type: ignore[arg-type]
         self.window_ = window
         self.frameSwapped.connect(self._on_swapped)
 
@@ -389,8 +390,8 @@ def make_canvas(renderer: vtkRenderer, parent: QWidget) -> GlCanvas | ImageCanva
 def _read_pixels(window: vtkRenderWindow) -> QImage:
     width, height = window.GetSize()
     pixels = vtkUnsignedCharArray()
-    window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, pixels)
+    window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, pixels)  # type: ignore[call-overload]
     rows = vtk_to_numpy(pixels).reshape(height, width, 4)[::-1]
     # The copy owns its memory; QImage alone would point into an array that is about to go.
     opaque = np.ascontiguousarray(rows[..., :3])
-    return QImage(opaque.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+    return QImage(opaque.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
