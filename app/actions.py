@@ -30,6 +30,8 @@ class Command:
     shortcut: str = ""
     icon: str = ""
     """Name of an SVG in resources/icons, or empty."""
+    icon_colour: str = ""
+    """``#rrggbb``; empty = the text's."""
     checkable: bool = False
     separator_before: bool = False
     when: Callable[[], bool] | None = None
@@ -107,7 +109,7 @@ class ActionRegistry(QObject):
         """Draw the icons in the theme's colours."""
         for key, command in self._commands.items():
             if command.icon:
-                self._actions[key].setIcon(icon(command.icon, theme))
+                self._actions[key].setIcon(icon(command.icon, theme, command.icon_colour))
 
 
 def icon(name: str, theme: Theme, colour: str = "", size: int = 16) -> QIcon:

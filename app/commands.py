@@ -372,6 +372,7 @@ def _run(w: MainWindow) -> None:
             "Run every sub-stage that is switched on, from the input",
             "F5",
             "play",
+            "#ffffff",
             when=ready,
         ),
         s.run,

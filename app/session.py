@@ -28,7 +28,15 @@ from app.errors import ErrorReport, report
 from app.loss_curves import SubStageCurves
 from app.mailbox import LossRecord
 from app.playback import Playback
-from app.runs import RunRecord, SubStageRow, fresh_rows, is_enabled, iteration_cap, only_between
+from app.runs import (
+    TITLES,
+    RunRecord,
+    SubStageRow,
+    fresh_rows,
+    is_enabled,
+    iteration_cap,
+    only_between,
+)
 from app.theme import person_colour
 from refine_engine.config import ENABLE_KEYS, TERM_NAMES, RefinementConfig
 from refine_engine.errors import ConfigError
@@ -462,7 +470,7 @@ class Session(QObject):
                 row.final_loss = record.total_loss
             curves.rolled_back = record.status == "rolled_back"
         if record.message:
-            self.notice.emit(f"{record.sub_stage}: {record.message}")
+            self.notice.emit(f"{TITLES[record.sub_stage]}: {record.message}")
 
     def _on_run_ended(self, outcome: RunOutcome) -> None:
         self._pace.stop()
@@ -630,6 +638,10 @@ class Session(QObject):
         self.playback.stop()
         self._pace.stop()
         self._live_timer.stop()
+        # What the worker still reports has nobody to go to: views are about to leave.
+        self.blockSignals(True)
+        self._thread.mailbox.blockSignals(True)
+        self._thread.worker.blockSignals(True)
         if self._control is not None:
             self._control.cancel()
         return self._thread.join()

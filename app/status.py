@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from PyQt6.QtCore import QTimer
-from PyQt6.QtWidgets import QLabel, QProgressBar, QStatusBar, QWidget
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtGui import QResizeEvent
+from PyQt6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QWidget
 
 from app.runs import TITLES
 from app.session import Session
@@ -31,6 +32,30 @@ def duration_text(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+class ElidedLabel(QLabel):
+    """One line that never asks for room: what does not fit ends in an ellipsis."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._full = ""
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def show_text(self, text: str) -> None:
+        """Show a sentence; the tool tip has all of it."""
+        self._full = " ".join(text.split())
+        self.setToolTip(self._full)
+        self._elide()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Elide anew."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        room = max(self.width() - 16, 0)
+        self.setText(self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, room))
+
+
 class StatusLine(QStatusBar):
     """Left the activity, right the machine."""
 
@@ -48,7 +73,7 @@ class StatusLine(QStatusBar):
         self.bar.setRange(0, 1000)
         self.bar.setAccessibleName("Progress of the run")
         self.left = QLabel("", self)
-        self.notice = QLabel("", self)
+        self.notice = ElidedLabel(self)
         self.saved = QLabel("", self)
         self.device = QLabel(f"CPU, {os.cpu_count()} cores", self)
         self.drawing = QLabel("", self)
@@ -60,7 +85,7 @@ class StatusLine(QStatusBar):
         self._notice_timer = QTimer(self)
         self._notice_timer.setSingleShot(True)
         self._notice_timer.setInterval(8000)
-        self._notice_timer.timeout.connect(lambda: self.notice.setText(""))
+        self._notice_timer.timeout.connect(lambda: self.notice.show_text(""))
         self._clock = QTimer(self)
         self._clock.setInterval(1000)
         self._clock.timeout.connect(self._show_saved)
@@ -72,8 +97,7 @@ class StatusLine(QStatusBar):
 
     def say(self, sentence: str) -> None:
         """Show a sentence for some seconds."""
-        self.notice.setText(sentence)
-        self.notice.setToolTip(sentence)
+        self.notice.show_text(sentence)
         self._notice_timer.start()
 
     def refresh(self) -> None:

@@ -243,7 +243,7 @@ class ViewArea(QWidget):
         self.pages.addWidget(self._page)
         self.bar = FloatingBar(registry, self._page)
         self.caption = QLabel("", self._page)
-        self.caption.setProperty("role", "small")
+        self.caption.setProperty("role", "caption")
         self.caption.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._page.installEventFilter(self)
         self.setMinimumSize(320, 240)

@@ -32,7 +32,30 @@ class _LogAxis(pg.AxisItem):
 
     def tickStrings(self, values, scale, spacing):
         """Text of each tick; only whole decades unless the range is narrow."""
-        return [f"{10**v:.3g}" for v in values]
+        return [_decimal(10**v) for v in values]
+
+
+class _CountAxis(pg.AxisItem):
+    """Whole iterations only."""
+
+    def tickValues(self, minVal, maxVal, size):
+        """A few whole numbers."""
+        most = max(int(size / 46), 1)
+        raw = max((maxVal - minVal) / most, 1.0)
+        power = 10.0 ** np.floor(np.log10(raw))
+        step = next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= raw)
+        first = np.ceil(minVal / step) * step
+        return [(step, list(np.arange(first, maxVal + 1e-9, step)))]
+
+    def tickStrings(self, values, scale, spacing):
+        """Without a decimal point."""
+        return [f"{v:.0f}" for v in values]
+
+
+def _decimal(value):
+    return (
+        f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-") if value >= 1e5 else f"{value:.4g}"
+    )
 
 
 class LossPlot(QFrame):
@@ -65,7 +88,10 @@ class LossPlot(QFrame):
         head.addWidget(self.reading)
         column.addLayout(head)
         self.plot = pg.PlotWidget(
-            self, background=None, axisItems={"left": _LogAxis("left")}, antialias=False
+            self,
+            background=None,
+            axisItems={"left": _LogAxis("left"), "bottom": _CountAxis("bottom")},
+            antialias=False,
         )
         self.plot.setAccessibleName(f"Losses of {TITLES[sub_stage]}")
         item = self.plot.getPlotItem()
@@ -106,6 +132,7 @@ class LossPlot(QFrame):
     def set_theme(self, theme: Theme) -> None:
         """Colours."""
         self._theme = theme
+        self.plot.setBackground(theme.card)
         item = self.plot.getPlotItem()
         for name in ("left", "bottom"):
             axis = item.getAxis(name)

@@ -11,6 +11,9 @@ from app.panels.dock import ROW_HEIGHT, ScrollPanel, label, number_label, restyl
 from app.session import Session
 from app.theme import DARK, Theme
 
+_SHOWN = ("jitter,", "foot sliding", "penetration", "contacts above", "WA-MPJPE100, SE")
+"""Metrics that fit here; the Runs panel has all of them."""
+
 
 class PersonRow(QFrame):
     """One person; a click selects, the eye hides."""
@@ -75,7 +78,8 @@ class PeoplePanel(ScrollPanel):
         self._theme: Theme = DARK
         self.rows: dict[int, PersonRow] = {}
         self.empty = label("Nobody yet: open a results folder.", "quiet")
-        self.numbers = label("", "quiet")
+        self.numbers = label("", "small")
+        self.numbers.setContentsMargins(6, 8, 6, 0)
         self.numbers.setWordWrap(True)
         self.numbers.setTextFormat(Qt.TextFormat.RichText)
         self.column.addWidget(self.empty)
@@ -141,12 +145,15 @@ class PeoplePanel(ScrollPanel):
         if not metrics:
             self.numbers.setVisible(False)
             return
+        number, arrow = "<td align='right' width='54'>", "<td align='center' width='26'>→</td>"
         lines = [
-            f"<tr><td>{name}</td><td align='right'>&nbsp;&nbsp;{before:.3g}</td>"
-            f"<td>&nbsp;→&nbsp;</td><td align='right'>{after:.3g}</td></tr>"
+            f"<tr><td>{name}</td>{number}{before:.3g}</td>{arrow}{number}{after:.3g}</td></tr>"
             for name, (before, after) in metrics.items()
+            if name.startswith(_SHOWN)
         ]
-        self.numbers.setText(f"<table width='100%'>{''.join(lines)}</table>")
+        head = "<tr><td>all people</td><td align='right'>before</td><td></td>"
+        head += "<td align='right'>after</td></tr>"
+        self.numbers.setText(f"<table width='100%'>{head}{''.join(lines)}</table>")
         self.numbers.setVisible(True)
 
     def set_theme(self, theme: Theme) -> None:

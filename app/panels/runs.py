@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QPushButton,
+    QTextBrowser,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -45,9 +48,10 @@ class RunsPanel(QWidget):
         self.table.currentItemChanged.connect(self._show_chosen)
         self.table.itemActivated.connect(lambda item, _: self._return_to(item))
         column.addWidget(self.table, 1)
-        self.details = label("", "quiet")
-        self.details.setWordWrap(True)
-        column.addWidget(self.details)
+        self.details = QTextBrowser(self)
+        self.details.setAccessibleName("The chosen run")
+        self.details.setMinimumHeight(60)
+        column.addWidget(self.details, 2)
         row = QHBoxLayout()
         self.back = QPushButton("Return to it", self)
         self.back.setToolTip("Show this run's result and take over its settings (undoable)")
@@ -107,15 +111,20 @@ class RunsPanel(QWidget):
         self.compare.setEnabled(usable)
         self.back.setVisible(bool(self._session.runs))
         self.compare.setVisible(bool(self._session.runs))
+        self.details.setVisible(record is not None)
         if record is None:
-            self.details.setText("")
             return
         self.compare.setChecked(self._session.ghost_run == record.number)
         changes = differences(RefinementConfig(), record.config)
-        text = "Against the defaults: " + ("; ".join(changes) if changes else "nothing changed.")
-        for name, (before, after) in record.metrics.items():
-            text += f"\n{name}: {before:.3g} → {after:.3g}"
-        self.details.setText(text)
+        against = "; ".join(changes) if changes else "nothing changed"
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td align='right'>{before:.3g}</td>"
+            f"<td align='center' width='24'>→</td><td align='right'>{after:.3g}</td></tr>"
+            for name, (before, after) in record.metrics.items()
+        )
+        self.details.setHtml(
+            f"<p>Against the defaults: {escape(against)}.</p><table width='100%'>{rows}</table>"
+        )
 
     def _return_to(self, item: QTreeWidgetItem | None) -> None:
         if item is not None:
