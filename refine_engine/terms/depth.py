@@ -26,6 +26,8 @@ network, and its depth and its baselines agree to a few percent."""
 CHUNK_SIGMA_METRIC = 0.05
 """The same where depth comes from a metric network of its own."""
 NEAR_M = 0.1
+LEAST_SHARE = 0.1
+"""Share of the reweighted curvature that is kept where the loss is linear."""
 
 INFO = TermInfo(
     name="depth",
@@ -95,9 +97,12 @@ def skin_residuals(  # type: ignore[no-untyped-def]
                 continue
             r = np.log(z) - log_alpha - log_depth[m] - chunk_scale[chunk[m]]
             w = weight * sample_weight[m]
+            row = r
             if abs(r) > huber:
                 total += w * huber * (abs(r) - 0.5 * huber)
-                w *= huber / abs(r)
+                # The product w r is the force; where it is constant, little curvature is kept.
+                w *= LEAST_SHARE * huber / abs(r)
+                row = r / LEAST_SHARE
             else:
                 total += 0.5 * w * r * r
             for c in range(3):
@@ -105,7 +110,7 @@ def skin_residuals(  # type: ignore[no-untyped-def]
                 shared[m, 1 + c] = 0.0
             shared[m, 0] = tz / z - (1.0 if shared_depth else 0.0)
             row_weight[m] = w
-            residual[m] = r
+            residual[m] = row
     return total
 
 

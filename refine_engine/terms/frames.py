@@ -121,6 +121,7 @@ class FramePart:
             model.turns,
             _NO_BLOCKS if dense is None else dense.here,
             _NO_BLOCKS if dense is None or dense.next is None else dense.next,
+            _NO_BLOCKS if dense is None or dense.next2 is None else dense.next2,
             self._samples,
             rows.start,
             rows.point,

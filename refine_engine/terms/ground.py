@@ -24,6 +24,10 @@ HEIGHT_SIGMA_M = 0.015
 HEIGHT_HUBER_M = 0.05
 SINK_SIGMA_M = 0.01
 """How deep a sole point may press into the ground."""
+NEAR_FLOOR_M = 0.01
+"""Sole points below this height feel some of the floor's curvature, though no force."""
+LEAST_SHARE = 0.1
+"""Share of the reweighted curvature that is kept where the loss is linear."""
 
 SKATE_INFO = TermInfo(
     name="skate",
@@ -108,6 +112,7 @@ def height_loss(  # type: ignore[no-untyped-def]
     basis,
     huber,
     sink_ratio,
+    near,
     inverse_size,
     weight,
     frame_weight,
@@ -115,15 +120,18 @@ def height_loss(  # type: ignore[no-untyped-def]
     gradient,
     hessian,
     cross,
+    size_cross,
+    size_shared,
     shared_gradient,
     shared_hessian,
 ):
     """Contact points above the plane are drawn to it (Huber), sole points below are pushed out.
 
-    Returns (loss, sum of w r^2). ``shared_*`` are over log alpha and the plane (4).
+    Returns (loss, sum of w r^2, what of it has no curvature). ``shared_*`` are over log alpha and the plane (4).
     """
     total = 0.0
     curved = 0.0
+    flat = 0.0
     count = contact_points.shape[0]
     for t in range(points.shape[0]):
         for k in range(count + sole_points.shape[0]):
@@ -132,6 +140,7 @@ def height_loss(  # type: ignore[no-untyped-def]
             h = plane[0] * x[0] + plane[1] * x[1] + plane[2] * x[2] + plane[3]
             r = h * inverse_size
             w = weight * frame_weight
+            share = 1.0
             if k < count:
                 w *= contacts[t, k]
                 if r <= 0.0 or w == 0.0:
@@ -139,16 +148,28 @@ def height_loss(  # type: ignore[no-untyped-def]
                 if r > huber:
                     total += w * huber * (r - 0.5 * huber)
                     w *= huber / r
+                    share = LEAST_SHARE
                 else:
                     total += 0.5 * w * r * r
             else:
-                if r >= 0.0:
-                    continue
                 w *= sink_ratio
+                if r >= 0.0:
+                    # Nothing pushes yet, but a step must know that the floor is near: a share of
+                    # the curvature that it would meet below.
+                    if with_model and r < near:
+                        ws = w * inverse_size * inverse_size * (1.0 - r / near)
+                        for c in range(3):
+                            for d in range(3):
+                                hessian[t, i, c, d] += ws * plane[c] * plane[d]
+                    continue
                 total += 0.5 * w * r * r
             if not with_model:
                 continue
             curved += w * r * r
+            # The force of a point far above is constant: its true curvature is zero. A small
+            # share is kept, also of the couplings that the body size implies.
+            less = 1.0 - share
+            flat += less * w * r * r
             ws = w * inverse_size * inverse_size
             jp = (
                 basis[0, 0] * x[0] + basis[0, 1] * x[1] + basis[0, 2] * x[2],
@@ -158,11 +179,13 @@ def height_loss(  # type: ignore[no-untyped-def]
             for c in range(3):
                 gradient[t, i, c] += ws * h * plane[c]
                 shared_gradient[1 + c] += ws * h * jp[c]
+                size_cross[t, i, c] += less * ws * h * plane[c]
+                size_shared[1 + c] += less * ws * h * jp[c]
                 for d in range(3):
-                    hessian[t, i, c, d] += ws * plane[c] * plane[d]
-                    cross[t, i, c, 1 + d] += ws * plane[c] * jp[d]
-                    shared_hessian[1 + c, 1 + d] += ws * jp[c] * jp[d]
-    return total, curved
+                    hessian[t, i, c, d] += share * ws * plane[c] * plane[d]
+                    cross[t, i, c, 1 + d] += share * ws * plane[c] * jp[d]
+                    shared_hessian[1 + c, 1 + d] += share * ws * jp[c] * jp[d]
+    return total, curved, flat
 
 
 class Skate:
@@ -206,7 +229,7 @@ class Contact:
         """See :class:`refine_engine.terms.protocol.Term`."""
         m = NOTHING if model is None else model
         before = m.shared_gradient[:4].copy()
-        total, curved = height_loss(
+        total, curved, flat = height_loss(
             posed.points,
             track.layout.contacts,
             posed.contacts,
@@ -215,6 +238,7 @@ class Contact:
             common.plane_basis,
             HEIGHT_HUBER_M,
             (HEIGHT_SIGMA_M / SINK_SIGMA_M) ** 2,
+            NEAR_FLOOR_M,
             1.0 / posed.size,
             weight,
             30.0 / track.fps,
@@ -222,10 +246,13 @@ class Contact:
             m.gradient_sized,
             m.hessian,
             m.cross,
+            m.size_cross,
+            m.size_shared,
             m.shared_gradient,
             m.shared_hessian,
         )
         if model is not None:
             model.sized_energy += curved
+            model.size_hessian -= flat
             model.shared_gradient_sized += model.shared_gradient[:4] - before
         return float(total)

@@ -37,6 +37,8 @@ class DenseBlocks:
     """(n, 69, 69) symmetric, positive semi-definite together with ``next``."""
     next: Array | None = None
     """(n, 69, 69): rows = variables of frame t, columns = of frame t + 1; the last is unused."""
+    next2: Array | None = None
+    """(n, 69, 69) with frame t + 2; the last two are unused."""
 
 
 @dataclass(eq=False)
@@ -134,16 +136,18 @@ class PersonModel:
             betas_hessian=np.zeros((10, 10)),
         )
 
-    def dense_blocks(self, *, coupled: bool = False) -> DenseBlocks:
-        """The dense part, made on first use; ``coupled`` asks for ``next`` as well."""
+    def dense_blocks(self, *, reach: int = 0) -> DenseBlocks:
+        """The dense part, made on first use; ``reach`` 1 asks for ``next``, 2 for ``next2`` too."""
         n = len(self.gradient)
         if self.dense is None:
             self.dense = DenseBlocks(
                 np.zeros((n, FULL_WIDTH)), np.zeros((n, FULL_WIDTH, FULL_WIDTH))
             )
-        if coupled and self.dense.next is None:
+        if reach >= 1 and self.dense.next is None:
             self.dense.next = np.zeros((n, FULL_WIDTH, FULL_WIDTH))
-            self.reach = max(self.reach, 1)
+        if reach >= 2 and self.dense.next2 is None:
+            self.dense.next2 = np.zeros((n, FULL_WIDTH, FULL_WIDTH))
+        self.reach = max(self.reach, reach)
         return self.dense
 
 

@@ -29,6 +29,8 @@ INFO = TermInfo(
         "which the document's lambda 0.1 accounts for (ten frames count as one)"
     ),
 )
+LEAST_SHARE = 0.15
+"""Least share of the reweighted curvature along the offset from the mean."""
 _FIRST = 6
 """Where joint 1 stands among a frame's variables."""
 
@@ -46,6 +48,7 @@ def pose_prior_loss(  # type: ignore[no-untyped-def]
     total = 0.0
     r = np.empty(d)
     pr = np.empty(d)
+    along = np.empty(d)
     Jr = np.empty((count, 3, 3))
     PJ = np.empty((3, 3))
     for t in range(R.shape[0]):
@@ -68,6 +71,13 @@ def pose_prior_loss(  # type: ignore[no-untyped-def]
                 for m in range(3):
                     s += Jr[j, m, c] * pr[3 * j + m]
                 gradient[t, 6 + 3 * j + c] += w * s
+                along[3 * j + c] = s
+        # The true curvature along the offset is (nu - q) / (nu + q) of the reweighted one; held
+        # at a small positive share of it.
+        less = w * min(2.0 / (freedom + q), (1.0 - LEAST_SHARE) / max(q, 1e-12))
+        for a in range(d):
+            for b in range(a, d):
+                blocks[t, 6 + a, 6 + b] -= less * along[a] * along[b]
         for k in range(count):
             for j in range(k + 1):
                 for m in range(3):

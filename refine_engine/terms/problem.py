@@ -49,6 +49,8 @@ FIRST_KEYPOINT_SCALE_PX = 60.0
 """Geman-McClure scale of keypoints at a 500 px person while people still stand wrong."""
 LAST_KEYPOINT_SCALE_PX = 25.0
 """In the sub-stages that follow: five standard deviations; outliers count for nothing."""
+REMEMBERED = 3
+"""Posed states kept for each person: the present one, and those that a step is chosen from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +121,7 @@ class Problem:
             self.shared_depth = self.shared_depth and scene.depth.shares_camera_unit
         self._template = state
         self._contacts = [_writable(state.people[i].contacts) for i in self.ids]
-        self._posed: dict[int, tuple[PackedPerson, Array, Posed]] = {}
+        self._posed: list[list[tuple[PackedPerson, Posed]]] = [[] for _ in self.ids]
         self._last: tuple[Packed, dict[str, float], int, float, dict[str, float]] | None = None
         self._version = 0
         self._sub_stage = ""
@@ -189,7 +191,7 @@ class Problem:
         should: choosing them takes longer than several iterations.
         """
         self.keypoint_scale = (
-            FIRST_KEYPOINT_SCALE_PX if sub_stage in ("root", "smpl") else LAST_KEYPOINT_SCALE_PX
+            FIRST_KEYPOINT_SCALE_PX if sub_stage == "root" else LAST_KEYPOINT_SCALE_PX
         )
         begun = sub_stage != self._sub_stage
         chosen = all(track.depth is not None for track in self.tracks)
@@ -307,21 +309,18 @@ class Problem:
         high = np.log((1.0 + threshold) * self._template.alpha_0 / state.alpha)
         return float(min(low, 0.0)), float(max(high, 0.0))
 
-    def largest_joint_step(self, before: Packed, after: Packed) -> float:
-        """Largest movement of a joint, metres."""
-        return max(
-            float(
-                np.sqrt(
-                    (
-                        (self._pose(p, after).points[:, :24] - self._pose(p, before).points[:, :24])
-                        ** 2
-                    )
-                    .sum(-1)
-                    .max()
-                )
-            )
-            for p in range(len(self.ids))
+    def joint_step(self, before: Packed, after: Packed, share: float) -> float:
+        """Movement in metres that the given share of all joints does not exceed."""
+        squared = np.concatenate(
+            [
+                ((self._pose(p, after).points[:, :24] - self._pose(p, before).points[:, :24]) ** 2)
+                .sum(-1)
+                .ravel()
+                for p in range(len(self.ids))
+            ]
         )
+        last = min(int(share * len(squared)), len(squared) - 1)
+        return float(np.sqrt(np.partition(squared, last)[last]))
 
     def explain(self, state: Packed, weights: Mapping[str, float]) -> str:
         """Name what is not finite: a variable, or a term's loss, with person and frame."""
@@ -365,7 +364,7 @@ class Problem:
 
     def _forget(self) -> None:
         self._version += 1
-        self._posed.clear()
+        self._posed = [[] for _ in self.ids]
         self._last = None
 
     def _common(self, state: Packed, weights: Mapping[str, float] | None = None) -> Common:
@@ -382,17 +381,14 @@ class Problem:
         )
 
     def _pose(self, p: int, state: Packed) -> Posed:
-        """Kinematics of a person; the two last states are remembered."""
+        """Kinematics of a person; the last few states are remembered."""
         person = state.people[p]
-        for slot in (2 * p, 2 * p + 1):
-            found = self._posed.get(slot)
-            if found is not None and found[0] is person:
-                return found[2]
+        recent = self._posed[p]
+        for known, posed in recent:
+            if known is person:
+                return posed
         posed = pose_person(self.body, self.tracks[p], person, self._contacts[p])
-        newest = self._posed.get(2 * p)
-        if newest is not None:
-            self._posed[2 * p + 1] = newest
-        self._posed[2 * p] = (person, posed.points, posed)
+        self._posed[p] = [(person, posed), *recent[: REMEMBERED - 1]]
         return posed
 
 

@@ -7,9 +7,8 @@ same time in different threads, so ``loss`` must not change the term.
 
 Another package adds a term by passing an object of this protocol in ``extra_terms`` of
 :class:`~refine_engine.terms.problem.Problem`; its ``info.name`` is its key in the weights. A term
-without a quadratic form (a network) fills ``model.dense_blocks(coupled=True)``: the gradient over
-the 69 variables of each frame, positive semi-definite blocks within a frame and between
-neighbouring frames.
+without points (the motion prior) fills ``model.dense_blocks(reach=2)``: the gradient over the 69
+variables of each frame, positive semi-definite blocks within a frame and with the next two.
 """
 
 from __future__ import annotations

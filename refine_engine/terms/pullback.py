@@ -107,6 +107,7 @@ def assemble_blocks(  # type: ignore[no-untyped-def]
     use_turns,
     dense0,
     dense1,
+    dense2,
     sample_points,
     row_start,
     row_point,
@@ -123,8 +124,8 @@ def assemble_blocks(  # type: ignore[no-untyped-def]
     """Fill the blocks (n, width, width); ``width`` is 6 or 69, float32 or float64.
 
     Of the diagonal blocks only the upper triangle counts. The diagonal is multiplied by
-    ``1 + damping`` and raised by ``floor``. ``dense0``, ``dense1``, and the blocks beyond
-    ``reach``, have zero frames where absent.
+    ``1 + damping`` and raised by ``floor``. ``dense0``, ``dense1``, ``dense2``, and the blocks
+    beyond ``reach``, have zero frames where absent.
     """
     G, X = pose
     joints, weights, offsets, chain, length = points
@@ -224,6 +225,10 @@ def assemble_blocks(  # type: ignore[no-untyped-def]
         if reach >= 2:
             block2 = next2_blocks[t]
             block2[:, :] = 0.0
+            if dense2.shape[0]:
+                for a in range(width):
+                    for b in range(width):
+                        block2[a, b] = dense2[t, a, b]
             if t + 2 < n:
                 for i in range(count):
                     if next2[t, i] != 0.0:

@@ -64,6 +64,8 @@ def build_track(
         pixels[columns] = person.keypoints.pixels[rows]
         confidence[columns] = person.keypoints.confidence[rows]
     confidence[(confidence < MIN_CONFIDENCE) | ~np.isfinite(pixels).all(-1)] = 0.0
+    # A ghost row repeats its keypoints together with its pose.
+    confidence[~observed] = 0.0
     weight = confidence**2 * layout.keypoint_trust
     pixels[weight == 0.0] = 0.0
     held = held_out_keypoints(n, pixels.shape[1], person.id) & hold_out
