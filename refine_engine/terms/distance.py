@@ -104,7 +104,7 @@ def distance_change_loss(
     m = NOTHING if model is None else model
     gradient, here, following = _NO_GRADIENT, _NO_BLOCKS, _NO_BLOCKS
     if model is not None:
-        dense = model.dense_blocks(coupled=True)
+        dense = model.dense_blocks(reach=1)
         assert dense.next is not None
         gradient, here, following = dense.gradient, dense.here, dense.next
     rate = track.fps / 30.0
