@@ -26,6 +26,8 @@ SINK_SIGMA_M = 0.01
 """How deep a sole point may press into the ground."""
 NEAR_FLOOR_M = 0.01
 """Sole points below this height feel some of the floor's curvature, though no force."""
+LEAST_SHARE_OF_SLIDE = 0.3
+"""The same for slides, where only the curvature along the slide vanishes, not that across."""
 LEAST_SHARE = 0.1
 """Share of the reweighted curvature that is kept where the loss is linear."""
 
@@ -61,14 +63,18 @@ def slide_loss(  # type: ignore[no-untyped-def]
     gradient,
     hessian,
     next1,
+    size_cross,
 ):
-    """Huber of the movement of contact points; returns (loss, sum of w r^2).
+    """Huber of the movement of contact points.
+
+    Returns (loss, sum of w r^2, what of it has no curvature).
 
     ``rate`` = fps / 30 turns a movement per frame into one per 1/30 s; the weight is divided by
     it so that twice the frames do not count twice.
     """
     total = 0.0
     curved = 0.0
+    flat = 0.0
     scale = rate * inverse_size
     for t in range(points.shape[0] - 1):
         if link[t] == 0.0:
@@ -83,23 +89,29 @@ def slide_loss(  # type: ignore[no-untyped-def]
                 r2 += (points[t + 1, i, c] - points[t, i, c]) ** 2
             r2 *= scale * scale
             r = r2**0.5
+            share = 1.0
             if r > huber:
                 total += w * huber * (r - 0.5 * huber)
                 w *= huber / r
+                share = LEAST_SHARE_OF_SLIDE
             else:
                 total += 0.5 * w * r2
             if not with_model:
                 continue
             curved += w * r2
+            less = 1.0 - share
+            flat += less * w * r2
             ws = w * scale * scale
             for c in range(3):
                 d = points[t + 1, i, c] - points[t, i, c]
                 gradient[t, i, c] -= ws * d
                 gradient[t + 1, i, c] += ws * d
-                hessian[t, i, c, c] += ws
-                hessian[t + 1, i, c, c] += ws
-            next1[t, i] -= ws
-    return total, curved
+                size_cross[t, i, c] -= less * ws * d
+                size_cross[t + 1, i, c] += less * ws * d
+                hessian[t, i, c, c] += share * ws
+                hessian[t + 1, i, c, c] += share * ws
+            next1[t, i] -= share * ws
+    return total, curved, flat
 
 
 @njit(nogil=True, cache=True)
@@ -127,7 +139,8 @@ def height_loss(  # type: ignore[no-untyped-def]
 ):
     """Contact points above the plane are drawn to it (Huber), sole points below are pushed out.
 
-    Returns (loss, sum of w r^2, what of it has no curvature). ``shared_*`` are over log alpha and the plane (4).
+    Returns (loss, sum of w r^2, what of it has no curvature). ``shared_*`` are over log
+    alpha and the plane (4).
     """
     total = 0.0
     curved = 0.0
@@ -198,7 +211,7 @@ class Skate:
     ) -> float:
         """See :class:`refine_engine.terms.protocol.Term`."""
         m = NOTHING if model is None else model
-        total, curved = slide_loss(
+        total, curved, flat = slide_loss(
             posed.points,
             track.layout.contacts,
             posed.contacts,
@@ -211,9 +224,11 @@ class Skate:
             m.gradient_sized,
             m.hessian,
             m.next1,
+            m.size_cross,
         )
         if model is not None:
             model.sized_energy += curved
+            model.size_hessian -= flat
             model.reach = max(model.reach, 1)
         return float(total)
 
