@@ -92,6 +92,7 @@ class SceneView(QWidget):
         self._idle.timeout.connect(self._on_idle)
         self._pace = QTimer(self)
         self._pace.setSingleShot(True)
+        self._pace.setTimerType(Qt.TimerType.PreciseTimer)
         self._pace.timeout.connect(self.canvas.request)
 
     # What the window asks

@@ -36,7 +36,9 @@ def state() -> OptimizationState:
 
 
 @pytest.fixture
-def make_view(qtbot: object, qapp: QApplication) -> Iterator[Callable[..., Shown]]:
+def make_view(
+    qtbot: object, qapp: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Shown]]:
     """Make shown views; all are shut down and closed after the test."""
     made: list[SceneView] = []
 
@@ -49,6 +51,8 @@ def make_view(qtbot: object, qapp: QApplication) -> Iterator[Callable[..., Shown
     ) -> Shown:
         view = SceneView()
         made.append(view)
+        # Smoothing comes with a delay: pictures before and after it must not be compared.
+        monkeypatch.setattr(view, "_set_smooth", lambda _smooth: None)
         view.resize(*size)
         view.set_people({i: PersonStyle(colour) for i, colour in COLOURS.items()})
         view.set_display(options)

@@ -1,0 +1,221 @@
+"""Opening and closing, pacing, pictures, and platforms without OpenGL widgets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_up import COLOURS, Shown, looks_like, make_state, rgb_of
+from PyQt6.QtCore import QSize
+
+from app.viewport.interface import SceneViewProtocol
+from refine_engine.body import JOINT_INDEX
+
+SPINE = JOINT_INDEX["spine2"]
+ROOT = Path(__file__).parents[3]
+
+PROGRAM = """
+import sys
+sys.path[:0] = [{root!r}, {here!r}]
+from made_up import *
+from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtGui import QSurfaceFormat
+from PyQt6.QtTest import QTest
+from app.__main__ import prepare_opengl
+from app.viewport.interface import DisplayOptions, PersonStyle
+from refine_engine.body import load_body_model
+prepare_opengl()
+application = QApplication([])
+body = load_body_model()
+def open_view(options=ONLY_MESH, size=(420, 300)):
+    view = SceneView()
+    view.resize(*size)
+    view.set_people({{i: PersonStyle(c) for i, c in COLOURS.items()}})
+    view.set_display(options)
+    view.set_scene(make_scene(), body, make_state())
+    view.show_frame(3)
+    view.show()
+    for _ in range(4):
+        application.processEvents()
+    return view
+"""
+
+
+def run(program: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
+    """Run a program that begins with an application and ``open_view``."""
+    merged = {**os.environ, **{k: v for k, v in environment.items() if v is not None}}
+    for key in (k for k, v in environment.items() if v is None):
+        merged.pop(key, None)
+    head = PROGRAM.format(root=str(ROOT), here=str(Path(__file__).parent))
+    return subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", head + program],
+        capture_output=True,
+        text=True,
+        env=merged,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_twenty_views_open_and_close_in_one_process() -> None:
+    done = run("""
+everything = DisplayOptions(skeleton=True, ghost=True)
+for number in range(20):
+    view = open_view(everything)
+    view.set_ghost(make_state(shift=0.2))
+    application.processEvents()
+    if number % 2:
+        view.shutdown()
+    view.close()
+    if not number % 2:
+        view.shutdown()
+    view.deleteLater()
+    application.processEvents()
+print("closed", number + 1)
+""")
+    assert done.returncode == 0, done.stderr
+    assert "closed 20" in done.stdout
+
+
+def test_leaving_without_a_shutdown_does_not_crash() -> None:
+    done = run("view = open_view(); print('left')")
+    assert done.returncode == 0, done.stderr
+    assert "left" in done.stdout
+
+
+def test_picking_and_drawing_agree_on_a_scaled_screen() -> None:
+    done = run(
+        """
+view = open_view(size=(300, 220))
+assert view.devicePixelRatioF() == 1.5, view.devicePixelRatioF()
+picture = rgb_of(view.grab().toImage())
+assert picture.shape[1] == 450, picture.shape
+picked = []
+view.person_picked.connect(picked.append)
+for person in (1, 4):
+    x, y = view.project(view.drawing.joints(person)[6][None])[0]
+    pixel = picture[round(1.5 * float(y)), round(1.5 * float(x))]
+    assert looks_like(pixel, COLOURS[person]), pixel
+    QTest.mouseClick(view.canvas, Qt.MouseButton.LeftButton, pos=QPoint(round(x), round(y)))
+assert picked == [1, 4], picked
+image = view.grab_image()
+assert image.width() == 450, image.size()
+view.shutdown()
+view.close()
+print("agreed")
+""",
+        QT_SCALE_FACTOR="1.5",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "agreed" in done.stdout
+
+
+def test_without_a_display_the_view_draws_off_screen() -> None:
+    done = run(
+        """
+view = open_view()
+assert not view.draws_on_screen
+for picture in (rgb_of(view.grab_image()), rgb_of(view.grab().toImage())):
+    for person in (1, 4):
+        x, y = view.project(view.drawing.joints(person)[6][None])[0]
+        assert looks_like(picture[round(float(y)), round(float(x))], COLOURS[person])
+assert view.gl_renderer
+view.shutdown()
+view.close()
+print("drawn off screen")
+""",
+        QT_QPA_PLATFORM="offscreen",
+        DISPLAY=None,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "drawn off screen" in done.stdout
+
+
+def test_moving_to_another_window_keeps_the_picture(shown: Shown, qtbot: object) -> None:
+    from PyQt6.QtWidgets import QVBoxLayout, QWidget
+
+    other = QWidget()
+    other.resize(420, 300)
+    QVBoxLayout(other).setContentsMargins(0, 0, 0, 0)
+    layout = other.layout()
+    assert layout is not None
+    layout.addWidget(shown.view)
+    other.show()
+    drawn: list[float] = []
+    shown.view.frame_drawn.connect(drawn.append)
+    shown.view.request_render()
+    qtbot.waitUntil(lambda: bool(drawn), timeout=5000)  # type: ignore[attr-defined]
+    assert looks_like(shown.pixels()[shown.joint(1, SPINE)], COLOURS[1])
+    shown.view.setParent(None)
+    other.close()
+    other.deleteLater()
+
+
+def test_ten_requests_make_one_frame(shown: Shown, qtbot: object) -> None:
+    drawn: list[float] = []
+    shown.view.frame_drawn.connect(drawn.append)
+    for frame in (0, 1, 2, 3, 4, 5):
+        shown.view.show_frame(frame)
+        shown.view.request_render()
+    qtbot.waitUntil(lambda: bool(drawn), timeout=5000)  # type: ignore[attr-defined]
+    assert len(drawn) == 1
+    assert shown.view.drawing.frame == 5
+
+
+def test_states_that_follow_a_slow_frame_wait_their_turn(shown: Shown) -> None:
+    view = shown.view
+    shown.settle()
+    view._last_seconds, view._last_end = 0.2, time.perf_counter()
+    view.show_state(make_state(0.1))
+    assert view._pace.isActive()
+    assert 100 < view._pace.remainingTime() <= 201
+    view.request_render()  # the user's own request does not wait
+    assert not view._pace.isActive()
+    view._last_end = time.perf_counter() - 1.0
+    view.show_state(make_state(0.2))
+    assert not view._pace.isActive()
+
+
+@pytest.mark.parametrize("size", [None, QSize(630, 450), QSize(200, 150)])
+def test_pictures_have_the_asked_size_and_show_the_people(shown: Shown, size: QSize | None) -> None:
+    picture = rgb_of(shown.view.grab_image(size))
+    height, width = picture.shape[:2]
+    assert (width, height) == ((420, 300) if size is None else (size.width(), size.height()))
+    row, column = shown.joint(4, SPINE)
+    # The vertical angle of view is the same at every size.
+    grown = height / 300
+    y, x = round(row * grown), round(width / 2 + (column - 210) * grown)
+    assert looks_like(picture[y, x], COLOURS[4])
+
+
+def test_nothing_is_drawn_after_the_shutdown(shown: Shown) -> None:
+    view = shown.view
+    view.shutdown()
+    view.shutdown()
+    view.request_render()
+    view.show_frame(2)
+    view.set_moving(True)
+    shown.settle()
+    assert not view._idle.isActive()
+    assert not view._pace.isActive()
+
+
+def test_the_view_has_all_that_the_window_asks(shown: Shown) -> None:
+    names = [n for n in vars(SceneViewProtocol) if not n.startswith("_")]
+    names += [n for n in SceneViewProtocol.__annotations__ if not n.startswith("_")]
+    assert len(names) > 15
+    for name in names:
+        assert hasattr(shown.view, name), name
+    assert "llvmpipe" in shown.view.gl_renderer or shown.view.gl_renderer
+    assert np.isfinite(shown.view.viewpoint.distance)
+    assert isinstance(shown.view.draws_on_screen, bool)
+    assert callable(shown.view.turn)
+
+
+MakeView = Callable[..., Shown]
