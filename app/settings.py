@@ -22,8 +22,6 @@ class Preferences:
     """Size of the window's text in pixels."""
     autosave_seconds: int = 30
     """How often a changed session is saved aside; 0 = never."""
-    depth_points: int = 60_000
-    """Most depth points drawn while nothing moves."""
     body_folder: str = ""
     """Where the user's own SMPL files lie; empty = the free embedded body."""
     confirm_overwrite: bool = True

@@ -35,7 +35,6 @@ COLOURINGS: tuple[tuple[Colouring, str], ...] = (
     ("uncertainty", "Uncertainty"),
 )
 FLOATING = ("view.mesh", "view.skeleton", "view.ground", "view.depth", "view.camera", "view.ghost")
-_ROOM_FOR_TRUST = 790
 MORE = (
     "view.wire",
     "view.joints",
@@ -79,9 +78,11 @@ class FloatingBar(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 9, 10, 0)
         row.setSpacing(6)
+        self.toggles: list[QWidget] = []
         for key in FLOATING:
             action = registry[key]
-            row.addWidget(ActionButton(action, action.text().replace("&", ""), self))
+            self.toggles.append(ActionButton(action, action.text().replace("&", ""), self))
+            row.addWidget(self.toggles[-1])
         self.more = QPushButton("More", self)
         self.more.setToolTip("What else can be drawn, and the colouring of bodies")
         self.more.clicked.connect(lambda: self._show_more(registry))
@@ -139,10 +140,17 @@ class FloatingBar(QWidget):
         self.fit()
 
     def fit(self) -> None:
-        """Leave out the slider where the bar is too narrow for it."""
-        roomy = self._depth_there and self.width() >= _ROOM_FOR_TRUST
-        self.trust.setVisible(roomy)
-        self.trust_text.setVisible(roomy)
+        """Leave out what matters least where the bar is too narrow: nothing is squeezed."""
+        optional: list[list[QWidget]] = [[self.trust, self.trust_text]]
+        optional += [[button] for button in reversed(self.toggles[1:])]
+        for group in optional:
+            for widget in group:
+                widget.setVisible(self._depth_there or widget not in optional[0])
+        for group in optional:
+            if self.minimumSizeHint().width() <= self.width():
+                break
+            for widget in group:
+                widget.setVisible(False)
 
     def resizeEvent(self, event) -> None:
         """Fit again."""

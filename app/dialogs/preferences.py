@@ -30,7 +30,7 @@ class PreferencesDialog(QDialog):
     def __init__(self, preferences: Preferences, parent: QWidget | None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Preferences")
-        self.setMinimumWidth(500)
+        self.setMinimumWidth(560)
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 18, 20, 16)
         form = QFormLayout()
@@ -45,8 +45,6 @@ class PreferencesDialog(QDialog):
         self.text_size = self._spin(preferences.font_px, 10, 24, " px")
         self.autosave = self._spin(preferences.autosave_seconds, 0, 3600, " s")
         self.autosave.setSpecialValueText("never")
-        self.points = self._spin(preferences.depth_points, 1000, 2_000_000, " points")
-        self.points.setSingleStep(10_000)
         self.body = QLineEdit(preferences.body_folder, self)
         self.body.setPlaceholderText("the free body that ships with the program")
         choose = QPushButton("Choose…", self)
@@ -61,8 +59,7 @@ class PreferencesDialog(QDialog):
         form.addRow("&Theme", self.theme)
         form.addRow("Text &size", self.text_size)
         form.addRow("&Keep a copy of the session every", self.autosave)
-        form.addRow("&Depth points drawn at most", self.points)
-        form.addRow("Folder of your &SMPL files", row)
+        form.addRow("Folder of your SMPL files", row)
         form.addRow("", self.confirm)
         form.addRow("", self.last)
         buttons = QDialogButtonBox(
@@ -95,7 +92,6 @@ class PreferencesDialog(QDialog):
         self.theme.setCurrentIndex(0)
         self.text_size.setValue(default.font_px)
         self.autosave.setValue(default.autosave_seconds)
-        self.points.setValue(default.depth_points)
         self.body.setText(default.body_folder)
         self.confirm.setChecked(default.confirm_overwrite)
         self.last.setChecked(default.open_last)
@@ -107,7 +103,6 @@ class PreferencesDialog(QDialog):
             theme=THEME_NAMES[self.theme.currentIndex()],
             font_px=self.text_size.value(),
             autosave_seconds=self.autosave.value(),
-            depth_points=self.points.value(),
             body_folder=self.body.text().strip(),
             confirm_overwrite=self.confirm.isChecked(),
             open_last=self.last.isChecked(),

@@ -12,7 +12,7 @@ def again(tmp_path: Path) -> Settings:
 
 
 def test_preferences_come_back_with_their_types(tmp_path: Path, settings: Settings) -> None:
-    chosen = Preferences("light", 15, 0, 1234, "/bodies", False, True)
+    chosen = Preferences("light", 15, 0, "/bodies", False, True)
     settings.set_preferences(chosen)
     settings.sync()
     assert again(tmp_path).preferences == chosen
