@@ -189,7 +189,7 @@ def write_run(
     """
     _save(target, output, config)
     before_after = compare(output, scene, body, truth_file)
-    return write_results(target, output, scene, config, before_after)
+    return write_results(target, output, scene, config, before_after, body.name)
 
 
 def compare(

@@ -38,6 +38,7 @@ def results_dict(
     scene: Scene,
     config: RefinementConfig,
     before_after: Mapping[str, Any] | None = None,
+    body_name: str | None = None,
 ) -> dict[str, Any]:
     """Everything that ``refinement_results.json`` holds, in plain types.
 
@@ -51,6 +52,8 @@ def results_dict(
         Its settings.
     before_after
         Metrics before and after, where they were computed.
+    body_name
+        Name of the body model, so that an export with another one is noticed.
     """
     scale = output.scale
     return {
@@ -94,6 +97,7 @@ def results_dict(
         ],
         "people": {str(i): _person_dict(p) for i, p in output.state.people.items()},
         "world": {"up": "y", "units": "metres", "fps": scene.fps, "fps_source": scene.fps_source},
+        "body": {"name": body_name, "gender": scene.gender},
         "config": _json_safe(config.to_dict()),
         "versions": versions(),
         "report": scene.report.as_dict(),
@@ -108,6 +112,7 @@ def write_results(
     scene: Scene,
     config: RefinementConfig,
     before_after: Mapping[str, Any] | None = None,
+    body_name: str | None = None,
 ) -> dict[str, Any]:
     """Write JSON, people and cameras; each file appears whole or not at all.
 
@@ -126,7 +131,7 @@ def write_results(
     for i, person in output.state.people.items():
         write_npz(folder / f"person_{i:03d}" / PERSON_FILE, person_arrays(person, scene.fps))
     write_npz(folder / CAMERAS_FILE, camera_arrays(output.state, scene))
-    content = results_dict(output, scene, config, before_after)
+    content = results_dict(output, scene, config, before_after, body_name)
     write_json(folder / RESULTS_FILE, content)
     return content
 
@@ -170,7 +175,14 @@ def camera_arrays(state: OptimizationState, scene: Scene) -> dict[str, Array]:
     poses = np.tile(np.eye(4), (c.num_frames, 1, 1))
     poses[:, :3, :3] = c.R_cam_world
     poses[:, :3, 3] = state.alpha * c.t_cam_world
-    return {"poses": poses, "intrinsics": c.intrinsics, "alpha": np.array(state.alpha)}
+    return {
+        "poses": poses,
+        "intrinsics": c.intrinsics,
+        # Bodies are projected with these; the others unproject depth.
+        "intrinsics_pose": c.pose_intrinsics(np.arange(c.num_frames)),
+        "image_size": np.array(c.image_size),
+        "alpha": np.array(state.alpha),
+    }
 
 
 def versions() -> dict[str, str]:
