@@ -108,19 +108,18 @@ class StepResult(Generic[S]):
     """Where the time went."""
 
     def converged(self, threshold: float = 1e-5) -> bool:
-        """99 of 100 joints moved < 0.5 mm, alpha < 1e-4, the loss fell by less than ``threshold``.
+        """Whether another iteration would hardly change anything.
 
-        All three: the loss alone is almost flat along scale. The hundredth joint may still swing
-        between two keypoints that contradict each other, which takes tens of iterations and moves
-        nothing else. A step that was not accepted has converged as far as it can.
+        Alpha moved by less than 1e-4, the loss fell by less than ``threshold``, and either 99 of
+        100 joints moved less than 0.5 mm or the loss fell by less than a tenth of that: the loss
+        alone is almost flat along scale, and single joints may swing between contradicting
+        keypoints for tens of iterations. A step that was not accepted has converged as far as it
+        can.
         """
         if not self.accepted:
             return True
-        return (
-            self.usual_joint_step < JOINT_STEP_M
-            and self.alpha_step < ALPHA_STEP
-            and self.relative_decrease < threshold
-        )
+        still = self.usual_joint_step < JOINT_STEP_M or self.relative_decrease < 0.1 * threshold
+        return still and self.alpha_step < ALPHA_STEP and self.relative_decrease < threshold
 
 
 @dataclass(frozen=True, eq=False)

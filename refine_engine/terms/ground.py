@@ -25,7 +25,9 @@ HEIGHT_HUBER_M = 0.05
 SINK_SIGMA_M = 0.01
 """How deep a sole point may press into the ground."""
 NEAR_FLOOR_M = 0.01
-"""Sole points below this height feel some of the floor's curvature, though no force."""
+"""Sole points below this height feel a little of the floor's curvature, though no force."""
+NEAR_SHARE = 0.1
+"""How much of it."""
 LEAST_SHARE_OF_SLIDE = 0.3
 """The same for slides, where only the curvature along the slide vanishes, not that across."""
 LEAST_SHARE = 0.1
@@ -170,7 +172,7 @@ def height_loss(  # type: ignore[no-untyped-def]
                     # Nothing pushes yet, but a step must know that the floor is near: a share of
                     # the curvature that it would meet below.
                     if with_model and r < near:
-                        ws = w * inverse_size * inverse_size * (1.0 - r / near)
+                        ws = w * inverse_size * inverse_size * NEAR_SHARE * (1.0 - r / near)
                         for c in range(3):
                             for d in range(3):
                                 hessian[t, i, c, d] += ws * plane[c] * plane[d]
