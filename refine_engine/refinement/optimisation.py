@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from refine_engine.errors import Cancelled, OptimizationError
+from refine_engine.refinement.frozen import read_only
 from refine_engine.refinement.guard import compare
-from refine_engine.solver.levenberg import Damping, Free, step
+from refine_engine.solver.levenberg import Damping, Free, StepResult, step
 from refine_engine.state import Snapshot, SubStageResult, SubStageStatus
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from refine_engine.refinement.substages import SubStagePlan
     from refine_engine.state import OptimizationState, ScaleReport
     from refine_engine.terms.problem import Packed, Problem
+
+
+SLOW_FACTOR = 10.0
+"""An iteration is slow when the loss falls by less than this times ``convergence_threshold``."""
+SLOW_ALPHA = 3e-4
+"""...and log alpha changes by less than this."""
 
 
 class Stopped(Exception):
@@ -73,7 +80,7 @@ class SubStageRun:
         before = problem.evidence(packed) if self.guarded else {}
         yield self._snapshot("begin", 0, total, terms, state, message=self.plan.does)
         status: SubStageStatus = "capped"
-        message, iteration = "", 0
+        message, iteration, slow = "", 0, 0
         cap = min(self.plan.cap(self.config), self.iterations_left)
         free = self.plan.free_in(self.config) or Free()
         damping, current = Damping(self.damping), state
@@ -95,13 +102,14 @@ class SubStageRun:
                 break
             iteration += 1
             packed, total, terms = result.state, result.total, dict(result.terms)
-            current = problem.unpack(packed)
+            current = read_only(problem.unpack(packed))
             for name, value in (*terms.items(), ("total", total)):
                 self._curves.setdefault(name, []).append(float(value))
             yield self._snapshot(
                 "iteration", iteration, total, terms, current, step_m=result.max_joint_step
             )
-            if result.converged(self.config.convergence_threshold):
+            slow = slow + 1 if self._is_slow(result) else 0
+            if result.converged(self.config.convergence_threshold) or slow >= self.plan.patience:
                 status = "converged"
                 break
         if self.stopped:
@@ -117,6 +125,17 @@ class SubStageRun:
                 message = verdict.message
         self._after(packed, weights, free)
         yield self._end(current, status, iteration, total, terms, began, message)
+
+    def _is_slow(self, result: StepResult[Packed]) -> bool:
+        """Whether an iteration gained next to nothing, in loss and in alpha.
+
+        A limb that nothing sees may wander by centimetres while nothing else changes; waiting for
+        it to rest would double a run. Alpha has a say of its own: the loss is almost flat along it.
+        """
+        return (
+            result.relative_decrease < SLOW_FACTOR * self.config.convergence_threshold
+            and result.alpha_step < SLOW_ALPHA
+        )
 
     def _after(self, packed: Packed, weights: Mapping[str, float], free: Free) -> None:
         """Keep where the sub-stage ended, for the covariance."""

@@ -10,6 +10,7 @@ from refine_engine.config import RefinementConfig
 from refine_engine.errors import Cancelled, OptimizationError
 from refine_engine.refinement.clock import Clock
 from refine_engine.refinement.control import RunControl
+from refine_engine.refinement.frozen import read_only
 from refine_engine.refinement.initialisation import Start, initialise
 from refine_engine.refinement.initialisation.keypoint_trust import with_trusted_keypoints
 from refine_engine.refinement.initialisation.start import redetect_contacts
@@ -263,7 +264,7 @@ class Stage5Refiner:
                 yield self._skip_snapshot(plan, state, clock, reason)
                 continue
             if key in _CONTACTS_FRESH and self._body is not None:
-                state = redetect_contacts(state, self._body, scene.fps)
+                state = read_only(redetect_contacts(state, self._body, scene.fps))
             run = self._substage_run(plan, control, clock, self.config.max_total_iterations - used)
             for snapshot in run.run(state):
                 if snapshot.event != "end":
@@ -299,11 +300,11 @@ class Stage5Refiner:
                 f"{trusted.dropped} keypoints are not used: they contradict the measured poses"
             )
             start = replace(start, notes=(*start.notes, note))
-        state = given if given is not None else start.state
         if given is not None:
             # A state to go on from brings its own alpha_0; the cues are this input's.
             start = replace(start, scale=replace(start.scale, alpha_0=given.alpha_0))
-        self._start = start
+        self._start = start = replace(start, state=read_only(start.state))
+        state = read_only(given) if given is not None else start.state
         self._problem = Problem(scene, self._body, state, self.config)
         begun = Snapshot(
             event="begin",

@@ -32,6 +32,9 @@ class SubStagePlan:
     terms: tuple[str, ...]
     """Names of the loss terms in it, before switched-off weights."""
 
+    patience: int = 2
+    """So many iterations in a row that gain next to nothing end it."""
+
     def enabled(self, config: RefinementConfig) -> bool:
         """Whether the settings want it; ``init`` always runs."""
         return self.key == "init" or bool(getattr(config, ENABLE_KEYS[self.key]))
@@ -104,6 +107,7 @@ PLANS: Mapping[SubStage, SubStagePlan] = {
             "everything together",
             Free(pose=True, betas=True, plane=True, alpha=True),
             (*_FIT, "cvae", *_GROUND, "depth", "multi_scale"),
+            patience=3,
         ),
     )
 }

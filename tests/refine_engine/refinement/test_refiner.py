@@ -156,10 +156,12 @@ def test_stop_keeps_what_was_reached(noisy: tuple[Scene, Scene]) -> None:
 def test_cancel_discards(noisy: tuple[Scene, Scene]) -> None:
     control = RunControl()
     refiner = Stage5Refiner(QUICK)
+    snapshots = refiner.iterate(RefinementInput.from_scene(noisy[1]), control)
+    while next(snapshots).event != "iteration":
+        pass
+    control.cancel()
     with pytest.raises(Cancelled):
-        for s in refiner.iterate(RefinementInput.from_scene(noisy[1]), control):
-            if s.event == "iteration":
-                control.cancel()
+        next(snapshots)
     with pytest.raises(OptimizationError, match="has no result"):
         _ = refiner.output
 

@@ -1,0 +1,45 @@
+"""Read-only faces of states: what a snapshot shows may be shared between threads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from refine_engine.state import freeze
+
+if TYPE_CHECKING:
+    from refine_engine.scene import Array
+    from refine_engine.state import OptimizationState, PersonState
+
+
+def read_only(state: OptimizationState) -> OptimizationState:
+    """The same state whose arrays cannot be written to; nothing is copied.
+
+    The arrays are views: the solver's own stay writable, because its compiled kernels take
+    read-only arrays for another type.
+    """
+    return replace(
+        state,
+        people={i: _person(p) for i, p in state.people.items()},
+        ground_plane=_view(state.ground_plane),
+        chunk_log_scale=_view(state.chunk_log_scale),
+    )
+
+
+def _person(person: PersonState) -> PersonState:
+    return replace(
+        person,
+        R_world_root=_view(person.R_world_root),
+        body_pose=_view(person.body_pose),
+        betas=_view(person.betas),
+        transl_world=_view(person.transl_world),
+        contacts=_view(person.contacts),
+    )
+
+
+def _view(array: Array) -> Array:
+    if not array.flags.writeable:
+        return array
+    view = array.view()
+    freeze(view)
+    return view

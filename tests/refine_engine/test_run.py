@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refine_engine import cli
+from refine_engine.config import RefinementConfig
+from refine_engine.errors import Cancelled, InputError
+from refine_engine.evaluation.synthetic.options import SampleOptions
+from refine_engine.evaluation.synthetic.results_folder import write_results_folder
+from refine_engine.evaluation.synthetic.scene import make_scene
+from refine_engine.refinement.checkpoint import read_checkpoint
+from refine_engine.refinement.control import RunControl
+from refine_engine.run import refine_folder, run_refinement
+
+QUICK = RefinementConfig(
+    root_fitting_iterations=2,
+    smpl_fitting_iterations=3,
+    environmental_iterations=2,
+    scale_iterations=2,
+    final_iterations=2,
+    threads=1,
+)
+QUICK_SETTINGS = [
+    word
+    for key in ("root_fitting", "smpl_fitting", "environmental", "scale", "final")
+    for word in ("--set", f"{key}_iterations=2")
+]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run") / "sample"
+    options = SampleOptions(
+        people=2,
+        frames=20,
+        seed=4,
+        video=False,
+        camera="orbit",
+        image_size=(360, 640),
+        depth_size=(84, 147),
+    )
+    write_results_folder(make_scene(options), folder)
+    return folder
+
+
+@pytest.fixture
+def sample(original: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "results"
+    shutil.copytree(original, folder)
+    return folder
+
+
+def test_folder_in_files_out(sample: Path) -> None:
+    done = refine_folder(sample, config=QUICK)
+    target = sample / "5_refinement"
+    assert done.folder == target
+    stored = json.loads((target / "refinement_results.json").read_text())
+    assert stored == done.results
+    assert stored["status"] == "success"
+    assert stored["num_people"] == 2
+    assert set(stored["metrics"]["total_loss_history"]) == {
+        "root",
+        "smpl",
+        "environmental",
+        "scale",
+        "final",
+    }
+    assert stored["scale_sigma"] > 0
+    assert stored["before_after"]["ground_truth"] is True
+    metrics = stored["before_after"]
+    assert metrics["after"]["pa_mpjpe_mm"] < metrics["before"]["pa_mpjpe_mm"]
+    for i in (1, 2):
+        with np.load(target / f"person_{i:03d}" / "smpl_params_refined.npz") as arrays:
+            assert len(arrays["frames"]) == len(arrays["poses"])
+    assert (target / "cameras_refined.npz").is_file()
+    assert read_checkpoint(target / "checkpoint.npz").next_substage is None
+
+
+def test_stages_in_separate_folders(sample: Path, tmp_path: Path) -> None:
+    names = {1: "1_camera_estimation", 2: "2_tracking", 3: "3_pose_estimation", 4: "4_world_space"}
+    moved = {}
+    for number, name in names.items():
+        moved[f"stage{number}_output_dir"] = tmp_path / f"apart{number}" / "x"
+        moved[f"stage{number}_output_dir"].parent.mkdir()
+        (sample / name).rename(moved[f"stage{number}_output_dir"])
+    settings = {k: v for k, v in QUICK.to_dict().items() if v is not None}
+    found = run_refinement(**moved, stage5_output_dir=tmp_path / "out", config=settings)
+    assert found["status"] == "success"
+    assert found["num_people"] == 2
+    assert (tmp_path / "out" / "refinement_results.json").is_file()
+
+
+def test_a_missing_stage_leaves_failed_and_no_numbers(sample: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Stage 3"):
+        run_refinement(
+            stage4_output_dir=None,
+            stage1_output_dir=sample / "1_camera_estimation",
+            stage2_output_dir=None,
+            stage3_output_dir=tmp_path / "nowhere",
+            stage5_output_dir=tmp_path / "out",
+        )
+    failed = json.loads((tmp_path / "out" / "refinement_results.json").read_text())
+    assert failed["status"] == "failed"
+    assert failed["scale_alpha"] is None
+    assert "people" not in failed
+
+
+@pytest.mark.parametrize("what", ["depth", "keypoints", "masks"])
+def test_what_is_missing_is_said_and_the_rest_refined(sample: Path, what: str) -> None:
+    if what == "depth":
+        shutil.rmtree(sample / "1_camera_estimation" / "depth_maps")
+    elif what == "masks":
+        shutil.rmtree(sample / "2_tracking" / "masks")
+    else:
+        for file in (sample / "3_pose_estimation").rglob("keypoints_2d.npy"):
+            file.unlink()
+    done = refine_folder(sample, config=QUICK)
+    assert done.results["status"] == "success"
+    said = json.dumps(done.results["report"]).lower()
+    assert {"depth": "depth", "keypoints": "projection", "masks": "mask"}[what] in said
+    if what == "depth":
+        assert done.results["scale_cues"]["depth"]["alpha"] is None
+
+
+def test_a_stopped_run_is_kept_and_resumed(sample: Path) -> None:
+    control = RunControl()
+
+    def stop(snapshot: Any) -> None:
+        if snapshot.sub_stage == "environmental" and snapshot.event == "iteration":
+            control.stop()
+
+    done = refine_folder(sample, config=QUICK, control=control, watch=stop)
+    assert done.results["status"] == "stopped"
+    checkpoint = read_checkpoint(done.folder / "checkpoint.npz")
+    assert checkpoint.next_substage == "environmental"
+    again = refine_folder(sample, config=QUICK, resume=True)
+    assert again.results["status"] == "success"
+    ran = {s["sub_stage"]: s for s in again.results["sub_stages"]}
+    assert ran["root"]["iterations"] == next(
+        s.iterations for s in checkpoint.results if s.sub_stage == "root"
+    )
+    assert ran["final"]["iterations"] > 0
+    with pytest.raises(InputError, match="had finished"):
+        refine_folder(sample, config=QUICK, resume=True)
+
+
+def test_a_cancelled_run_leaves_no_results(sample: Path) -> None:
+    control = RunControl()
+
+    def cancel(snapshot: Any) -> None:
+        if snapshot.sub_stage == "smpl":
+            control.cancel()
+
+    with pytest.raises(Cancelled):
+        refine_folder(sample, config=QUICK, control=control, watch=cancel)
+    assert not (sample / "5_refinement" / "refinement_results.json").exists()
+
+
+def test_a_checkpoint_of_other_people_is_refused(sample: Path) -> None:
+    refine_folder(sample, config=QUICK.replace(enable_final_refinement=False, max_frames=12))
+    with pytest.raises(InputError, match=r"frames|finished"):
+        refine_folder(sample, config=QUICK, resume=True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--set", "lambda_skates=1"],
+        ["--set", "lambda_skate"],
+        ["--disable", "init"],
+        ["--config", "no_such_preset"],
+        ["--max-frames", "1"],
+        ["--resume"],
+    ],
+)
+def test_bad_usage_ends_with_2_and_one_sentence(
+    sample: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["refine", str(sample), *arguments]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("smpl-refiner: ")
+    assert "\n" not in said
+
+
+def test_refine_on_the_command_line(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = sample.parent / "elsewhere"
+    code = cli.main(
+        [
+            "refine",
+            str(sample),
+            "--output",
+            str(out),
+            "--config",
+            "fast_preview",
+            "--disable",
+            "environmental",
+            "--max-frames",
+            "15",
+            *QUICK_SETTINGS,
+        ]
+    )
+    assert code == 0
+    captured = capsys.readouterr()
+    assert "WA-MPJPE100" in captured.out
+    assert "alpha" in captured.out
+    assert "SMPL fitting" in captured.err
+    assert "switched off" in captured.err
+    stored = json.loads((out / "refinement_results.json").read_text())
+    assert max(stored["people"]["1"]["frames"]) < 15
+    assert stored["config"]["depth_stride"] == 8
+
+
+def test_json_on_the_command_line(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["refine", str(sample), "--json", *QUICK_SETTINGS]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["status"] == "success"
+    assert Path(found["output"]).is_dir()
+
+
+def test_interrupt_keeps_what_was_reached(
+    sample: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from refine_engine import progress
+
+    shown: Callable[..., None] = progress.Progress.show
+
+    def show_and_interrupt(self: Any, snapshot: Any) -> None:
+        shown(self, snapshot)
+        if snapshot.sub_stage == "smpl" and snapshot.event == "iteration":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert threading.current_thread() is threading.main_thread()
+    monkeypatch.setattr(progress.Progress, "show", show_and_interrupt)
+    assert cli.main(["refine", str(sample), *QUICK_SETTINGS]) == 130
+    stored = json.loads((sample / "5_refinement" / "refinement_results.json").read_text())
+    assert stored["status"] == "stopped"
+    assert read_checkpoint(sample / "5_refinement" / "checkpoint.npz").next_substage == "smpl"
