@@ -128,7 +128,7 @@ def _file(w: MainWindow) -> None:
             separator_before=True,
             when=has_result,
         ),
-        files.export_results,
+        w.exports.export_results,
     )
     add(
         Command(
@@ -138,7 +138,7 @@ def _file(w: MainWindow) -> None:
             "Write the curves as CSV, PNG or SVG",
             when=lambda: bool(s.curves),
         ),
-        files.export_losses,
+        w.exports.export_losses,
     )
     add(
         Command(
@@ -150,7 +150,27 @@ def _file(w: MainWindow) -> None:
             "camera",
             when=lambda: s.scene is not None,
         ),
-        files.screenshot,
+        w.exports.screenshot,
+    )
+    add(
+        Command(
+            "file.turntable",
+            "Record turntable…",
+            "File",
+            "Record one turn around the present frame as a video",
+            when=lambda: s.scene is not None,
+        ),
+        w.exports.record_turntable,
+    )
+    add(
+        Command(
+            "file.overlay",
+            "Record overlay…",
+            "File",
+            "Record the bodies over the video, over the loop range",
+            when=lambda: s.scene is not None,
+        ),
+        w.exports.record_overlay,
     )
     add(
         Command(

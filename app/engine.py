@@ -95,6 +95,25 @@ class Engine:
         truth = (opened.scene.root or opened.folder) / TRUTH_FILE
         write_run(folder, output, opened.scene, opened.body, config, truth)
 
+    def export_format(
+        self,
+        name: str,
+        path: Path,
+        state: OptimizationState,
+        opened: OpenedScene,
+        output: RefinementOutput | None,
+        config: RefinementConfig,
+    ) -> None:
+        """Write a state in one of the engine's formats; replacing was agreed to before."""
+        from refine_engine.exporters.content import content_of_state
+        from refine_engine.exporters.formats import ExportOptions, export
+        from refine_engine.exporters.results_json import results_dict
+
+        scene = opened.scene
+        document = None if output is None else results_dict(output, scene, config)
+        content = content_of_state(state, scene, opened.body, document)
+        export(name, content, path, ExportOptions(overwrite=True))
+
     def sample(self, folder: Path, options: Mapping[str, Any]) -> Path:
         """Write a sample scene; returns its folder."""
         from refine_engine.evaluation.synthetic.options import SampleOptions

@@ -1,4 +1,4 @@
-"""What the File menu does: open, save, export; dialogs here, the writing in the engine."""
+"""What the File menu does: open and save; dialogs here, reading and writing below."""
 
 from __future__ import annotations
 
@@ -24,8 +24,6 @@ from refine_engine.errors import ExportError, RefinementError
 if TYPE_CHECKING:
     from app.main_window import MainWindow
 
-RESULTS = "5_refinement"
-
 
 class FileCommands(QObject):
     """Files of one window."""
@@ -38,8 +36,6 @@ class FileCommands(QObject):
         self._session.scene_changed.connect(self._on_scene)
         self._session.failed.connect(self._on_failed)
         self._session.job_done.connect(self._on_job_done)
-        self.exported_to: Path | None = None
-        """Folder of the last finished export."""
 
     # Opening
 
@@ -168,7 +164,7 @@ class FileCommands(QObject):
                 )
                 self._session.fail(report("The settings were not saved", failure))
 
-    # Samples and exports
+    # Samples
 
     def new_sample(self) -> None:
         """Ask what the sample shall be, write and open it."""
@@ -187,7 +183,7 @@ class FileCommands(QObject):
 
     def make_sample(self, folder: Path, **options: object) -> None:
         """Write a sample scene with the engine and open it."""
-        if folder.exists() and any(folder.iterdir()) and not self._may_replace(folder):
+        if folder.exists() and any(folder.iterdir()) and not self.may_replace(folder):
             return
 
         def job() -> Path:
@@ -195,36 +191,8 @@ class FileCommands(QObject):
 
         self._session.do("sample", job, f"Making a sample in {folder} …")
 
-    def export_results(self) -> None:
-        """Ask for a folder and write the refined results there."""
-        opened = self._session.opened
-        if opened is None:
-            return
-        chosen = QFileDialog.getExistingDirectory(
-            self._window, "Folder for the refined results", str(opened.folder)
-        )
-        if chosen:
-            folder = Path(chosen)
-            self.export_to(folder / RESULTS if folder == opened.folder else folder)
-
-    def export_to(self, folder: Path) -> None:
-        """Write what the command line writes, for the shown run."""
-        session = self._session
-        opened, output = session.opened, session.shown_output
-        if opened is None or output is None:
-            session.notice.emit("Run the refinement first: there is nothing to export yet.")
-            return
-        if (folder / "refinement_results.json").exists() and not self._may_replace(folder):
-            return
-        config = session.shown_config
-
-        def job() -> Path:
-            self._window.engine.export(folder, output, opened, config)
-            return folder
-
-        session.do("export", job, f"Writing {folder} …")
-
-    def _may_replace(self, folder: Path) -> bool:
+    def may_replace(self, folder: Path) -> bool:
+        """Ask whether files may be replaced, unless the user wants no such questions."""
         if not self._window.settings.preferences.confirm_overwrite:
             return True
         answer = QMessageBox.question(
@@ -234,32 +202,6 @@ class FileCommands(QObject):
         )
         return answer == QMessageBox.StandardButton.Yes
 
-    def export_losses(self) -> None:
-        """Ask for a name and write the loss curves as .csv, .png or .svg."""
-        chosen, _ = QFileDialog.getSaveFileName(
-            self._window,
-            "Export the losses",
-            str(Path.home() / "losses.csv"),
-            "Values (*.csv);;Picture (*.png);;Drawing (*.svg)",
-        )
-        if chosen:
-            try:
-                self._window.losses.export(Path(chosen))
-            except RefinementError as error:
-                self._session.fail(report("The losses were not exported", error))
-
-    def screenshot(self) -> None:
-        """Ask for a name and save a picture of the 3-D view."""
-        chosen, _ = QFileDialog.getSaveFileName(
-            self._window, "Save a picture of the view", str(Path.home() / "view.png"), "PNG (*.png)"
-        )
-        if chosen and not self._window.area.ensure_view().grab_image().save(chosen):
-            failure = ExportError(chosen, "cannot be written", "choose another place")
-            self._session.fail(report("The picture was not saved", failure))
-
     def _on_job_done(self, key: str, result: object) -> None:
         if key == "sample" and isinstance(result, Path):
             self._session.open(result)
-        elif key == "export" and isinstance(result, Path):
-            self.exported_to = result
-            self._session.notice.emit(f"Refined results written to {result}.")

@@ -31,6 +31,7 @@ from app.dialogs.palette import PaletteDialog, ShortcutsDialog
 from app.dialogs.preferences import PreferencesDialog
 from app.engine import Engine
 from app.errors import ErrorReport, system_information
+from app.exports import ExportCommands
 from app.files import FileCommands
 from app.panels.dock import Dock
 from app.panels.losses import LossesPanel
@@ -93,6 +94,7 @@ class MainWindow(QMainWindow):
         self.registry = ActionRegistry(self)
         self._make_panels()
         self.files = FileCommands(self)
+        self.exports = ExportCommands(self)
         commands.register(self)
         self.area = ViewArea(self.registry, make_view, self)
         self.setCentralWidget(self.area)
@@ -165,6 +167,8 @@ class MainWindow(QMainWindow):
         bar = self.menuBar()
         assert bar is not None
         self.recent_menu = QMenu("Open &recent", self)
+        self.format_menu = QMenu("Export &as", self)
+        self.exports.fill_menu(self.format_menu)
         for name in commands.MENUS:
             menu = bar.addMenu(f"&{name}")
             assert menu is not None
@@ -174,6 +178,8 @@ class MainWindow(QMainWindow):
                 menu.addAction(self.registry[command.key])
                 if command.key == "file.open":
                     menu.addMenu(self.recent_menu)
+                elif command.key == "file.export":
+                    menu.addMenu(self.format_menu)
             if name == "View":
                 menu.addSeparator()
                 panels = menu.addMenu("P&anels")
@@ -616,6 +622,7 @@ class MainWindow(QMainWindow):
         self.session.undo.indexChanged.disconnect()
         self.settings.set_layout(self.saveGeometry(), self.saveState())
         self._moving.stop()
+        self.exports.stop()
         self.status.stop()
         self.session.shutdown()
         self.autosave.finish()

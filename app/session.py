@@ -294,12 +294,15 @@ class Session(QObject):
             return
         first = None if first == "init" else first
         label = "all" if first is None and last is None else f"{first or 'init'} to {last or 'end'}"
-        self._start(only_between(self.config, first, last), label, first, live=False)
-        if paused and self._control is not None:
-            if paused == "iteration":
-                self._control.step_iteration()
-            else:
-                self._control.step_substage()
+        control = SteeredControl(self._held.emit)
+        # Before the engine sees it: it must not be an iteration ahead of the user's step.
+        if paused == "iteration":
+            control.step_iteration()
+        elif paused == "sub_stage":
+            control.step_substage()
+        part = only_between(self.config, first, last)
+        self._start(part, label, first, control, live=False)
+        if paused:
             self._set_activity("pausing")
 
     def _start(
@@ -307,6 +310,7 @@ class Session(QObject):
         config: RefinementConfig,
         label: str,
         first: SubStage | None,
+        control: SteeredControl,
         *,
         live: bool,
     ) -> None:
@@ -318,7 +322,7 @@ class Session(QObject):
         kept = dict(self.rows) if first is not None else {}
         self._number += 1
         self._live_run = live
-        self._control = SteeredControl(self._held.emit)
+        self._control = control
         self._reset_rows(config)
         for sub_stage in SUBSTAGES[: SUBSTAGES.index(first)] if first else ():
             if kept[sub_stage].status != "waiting":
@@ -412,7 +416,8 @@ class Session(QObject):
         if not enabled:
             return
         last = enabled[-1]
-        self._start(only_between(self.config, last, last), "live", last, live=True)
+        control = SteeredControl(self._held.emit)
+        self._start(only_between(self.config, last, last), "live", last, control, live=True)
 
     def _on_held(self, holding: bool) -> None:
         if self._control is None or self.activity not in ("pausing", "paused"):

@@ -19,6 +19,7 @@ SKIPPED = {
     # These wait for the user in a dialog of the system.
     *("file.open", "file.load_session", "file.save_session", "file.load_settings"),
     *("file.save_settings", "file.export", "file.export_losses", "file.screenshot"),
+    *("file.turntable", "file.overlay"),
     *("file.sample", "file.preferences", "file.quit", "help.palette"),
 }
 

@@ -107,7 +107,7 @@ def test_export_asks_before_it_replaces(
         return QMessageBox.StandardButton.No
 
     monkeypatch.setattr(QMessageBox, "question", no)
-    opened.files.export_to(target)
+    opened.exports.export_to(target)
     assert len(asked) == 1
     assert (target / "refinement_results.json").read_text() == "mine"
 

@@ -1,0 +1,235 @@
+"""What can be exported: results, other formats, losses, pictures and videos of the view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QObject, QSize
+from PyQt6.QtGui import QImage
+from PyQt6.QtWidgets import QFileDialog, QMenu
+
+from app.errors import report
+from app.movies import TURN_FPS, TURN_SECONDS, Recording, VideoFile, even
+from refine_engine.errors import ExportError, RefinementError
+from refine_engine.exporters.formats import FORMATS
+
+if TYPE_CHECKING:
+    from app.main_window import MainWindow
+
+RESULTS = "5_refinement"
+
+
+class ExportCommands(QObject):
+    """Exports of one window."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._session = window.session
+        self._recording: Recording | None = None
+        self._session.job_done.connect(self._on_job_done)
+
+    # Results
+
+    def export_results(self) -> None:
+        """Ask for a folder and write the refined results there."""
+        opened = self._session.opened
+        if opened is None:
+            return
+        chosen = QFileDialog.getExistingDirectory(
+            self._window, "Folder for the refined results", str(opened.folder)
+        )
+        if chosen:
+            folder = Path(chosen)
+            self.export_to(folder / RESULTS if folder == opened.folder else folder)
+
+    def export_to(self, folder: Path) -> None:
+        """Write what the command line writes, for the shown run."""
+        session = self._session
+        opened, output = session.opened, session.shown_output
+        if opened is None or output is None:
+            session.notice.emit("Run the refinement first: there is nothing to export yet.")
+            return
+        if (folder / "refinement_results.json").exists() and not self._window.files.may_replace(
+            folder
+        ):
+            return
+        config = session.shown_config
+
+        def job() -> Path:
+            self._window.engine.export(folder, output, opened, config)
+            return folder
+
+        session.do("export", job, f"Writing {folder} …")
+
+    def fill_menu(self, menu: QMenu) -> None:
+        """One entry a format that the engine can write."""
+        for name, target in FORMATS.items():
+            if name == "json":
+                continue
+            action = menu.addAction(target.title + "…")
+            if action is not None:
+                action.setToolTip(target.description)
+                action.triggered.connect(lambda _=False, n=name: self.export_format(n))
+        menu.setToolTipsVisible(True)
+
+    def export_format(self, name: str) -> None:
+        """Ask where to, and write the shown state in a format."""
+        opened, target = self._session.opened, FORMATS[name]
+        if opened is None:
+            return
+        proposal = target.default_path(opened.folder)
+        if target.is_folder:
+            chosen = QFileDialog.getExistingDirectory(
+                self._window, f"Folder for {target.title}", str(opened.folder)
+            )
+            path = Path(chosen) / proposal.name if chosen else None
+            if path is not None and path.exists() and not self._window.files.may_replace(path):
+                return
+        else:
+            # The dialog itself asks before it names an existing file.
+            chosen, _ = QFileDialog.getSaveFileName(
+                self._window, f"Export {target.title}", str(opened.folder / proposal.name)
+            )
+            path = Path(chosen) if chosen else None
+        if path is not None:
+            self.export_format_to(name, path)
+
+    def export_format_to(self, name: str, path: Path) -> None:
+        """Write the shown state in a format."""
+        session = self._session
+        opened, state = session.opened, session.state
+        if opened is None or state is None:
+            return
+        output, config = session.shown_output, session.shown_config
+
+        def job() -> Path:
+            self._window.engine.export_format(name, path, state, opened, output, config)
+            return path
+
+        session.do("export", job, f"Writing {path} …")
+
+    def _on_job_done(self, key: str, result: object) -> None:
+        if key == "export" and isinstance(result, Path):
+            self._session.notice.emit(f"Written to {result}.")
+
+    # Losses and pictures
+
+    def export_losses(self) -> None:
+        """Ask for a name and write the loss curves as .csv, .png or .svg."""
+        chosen, _ = QFileDialog.getSaveFileName(
+            self._window,
+            "Export the losses",
+            str(Path.home() / "losses.csv"),
+            "Values (*.csv);;Picture (*.png);;Drawing (*.svg)",
+        )
+        if chosen:
+            try:
+                self._window.losses.export(Path(chosen))
+            except RefinementError as error:
+                self._session.fail(report("The losses were not exported", error))
+
+    def screenshot(self) -> None:
+        """Ask for a name and save a picture of the 3-D view."""
+        chosen, _ = QFileDialog.getSaveFileName(
+            self._window, "Save a picture of the view", str(Path.home() / "view.png"), "PNG (*.png)"
+        )
+        if chosen and not self._window.area.ensure_view().grab_image().save(chosen):
+            failure = ExportError(chosen, "cannot be written", "choose another place")
+            self._session.fail(report("The picture was not saved", failure))
+
+    # Videos
+
+    def record_turntable(self) -> None:
+        """Ask for a name and record one turn around the present frame."""
+        path = self._video_path("turntable.mp4")
+        if path is not None:
+            self.turntable_to(path)
+
+    def turntable_to(self, path: Path, frames: int = TURN_SECONDS * TURN_FPS) -> None:
+        """Record one turn around the present frame."""
+        view = self._window.area.ensure_view()
+        size = even(QSize(1280, 720))
+
+        def draw(_: int) -> QImage:
+            view.turn(360.0 / frames)
+            return view.grab_image(size)
+
+        self._record(path, size, TURN_FPS, frames, draw, lambda: None)
+
+    def record_overlay(self) -> None:
+        """Ask for a name and record the bodies over the video, over the loop range."""
+        path = self._video_path("overlay.mp4")
+        if path is not None:
+            self.overlay_to(path)
+
+    def overlay_to(self, path: Path) -> None:
+        """Record what the camera sees, bodies over the video, over the loop range."""
+        scene, playback = self._session.scene, self._session.playback
+        if scene is None:
+            return
+        playback.stop()
+        view, registry = self._window.area.ensure_view(), self._window.registry
+        height, width = scene.cameras.image_size
+        size = even(QSize(width, height))
+        first, before = playback.first, playback.frame
+        looking = registry["view.look_through"].isChecked()
+        registry["view.look_through"].setChecked(True)
+
+        def draw(index: int) -> QImage:
+            playback.seek(first + index)
+            return view.grab_image(size)
+
+        def after() -> None:
+            playback.seek(before)
+            registry["view.look_through"].setChecked(looking)
+
+        self._record(path, size, playback.fps, playback.last - first + 1, draw, after)
+
+    def _video_path(self, name: str) -> Path | None:
+        chosen, _ = QFileDialog.getSaveFileName(
+            self._window, "Record a video", str(Path.home() / name), "Video (*.mp4)"
+        )
+        if not chosen:
+            return None
+        path = Path(chosen)
+        return path if path.suffix else path.with_suffix(".mp4")
+
+    def _record(self, path, size, fps, count, draw, after) -> None:  # type: ignore[no-untyped-def]
+        if self.recording:
+            self._session.notice.emit("A video is being recorded already.")
+            return
+        try:
+            video = VideoFile(path, size, fps)
+        except RefinementError as error:
+            after()
+            self._session.fail(report("The video was not recorded", error))
+            return
+        self._recording = Recording(video, count, draw, after, self)
+        self._recording.progress.connect(self._on_recorded)
+        self._recording.ended.connect(self._on_recording_ended)
+        self._recording.start()
+
+    @property
+    def recording(self) -> bool:
+        """Whether a video is being recorded."""
+        return self._recording is not None
+
+    def _on_recorded(self, done: int, count: int) -> None:
+        self._session.notice.emit(f"Recording: frame {done} of {count}.")
+
+    def _on_recording_ended(self, error: BaseException | None) -> None:
+        recording, self._recording = self._recording, None
+        if error is not None:
+            self._session.fail(report("The video was not recorded", error))
+        elif recording is not None:
+            self._session.notice.emit(f"Video written to {recording.video.path}.")
+        if recording is not None:
+            recording.deleteLater()
+
+    def stop(self) -> None:
+        """End a recording without a file."""
+        if self._recording is not None:
+            self._recording.cancel()
+            self._recording = None
