@@ -45,7 +45,7 @@ from app.viewport.people import (
     rgb,
 )
 from app.viewport.picture import PicturePlane
-from app.viewport.posed import MeshNormals, PosedBodies
+from app.viewport.posed import PosedBodies, SkinnedNormals
 from refine_engine.body import BodyModel
 from refine_engine.errors import RefinementError
 from refine_engine.scene import Scene
@@ -125,7 +125,7 @@ class Drawing:
         self.camera.set_scene(scene)
         self.cloud.set_cloud(None, None)
         if scene is not None and body is not None:
-            normals = MeshNormals(body.faces, len(body.v_template))
+            normals = SkinnedNormals(body)
             self.bodies, self.before = PosedBodies(body, normals), PosedBodies(body, normals)
             self._triangles = cells(body.faces)
             self._outline = Outline(body, self._triangles, self.renderer)
@@ -177,7 +177,7 @@ class Drawing:
         """Fewer depth points."""
         if thin != self.thin:
             self.thin = thin
-            self.invalidate("cloud")
+            self.invalidate("cloud", "backdrop")
 
     def set_theme(self, theme: Theme) -> None:
         """Background, grid and ghost colours."""
@@ -458,6 +458,8 @@ class Drawing:
         picture = self._video(self.frame)
         if picture is None:
             picture = depth_picture(self.scene, self.frame)
+        if picture is not None and self.thin and picture.shape[1] > 900:
+            picture = picture[::2, ::2]
         self.backdrop.set_picture(picture)
         self.backdrop.place(camera.image_corners(0.98 * self.far(camera)))
         self.backdrop.set_visible(True)

@@ -89,7 +89,7 @@ class BodyActors:
         for prop in self.props:
             renderer.AddActor(prop)
             prop.SetVisibility(False)
-        self._pickable = True
+        self._pushed = self._shifted = 0.0
 
     def remove(self) -> None:
         """Take everything out of the renderer."""
@@ -141,16 +141,22 @@ class BodyActors:
 
         ``share`` of the depth buffer's range towards the eye.
         """
-        shift = -share / DEPTH_UNIT
-        self._bone_mapper.SetRelativeCoincidentTopologyLineOffsetParameters(0.0, shift)
-        self._ball_mapper.SetRelativeCoincidentTopologyPointOffsetParameter(1.02 * shift)
+        self._shift_skeleton(-share / DEPTH_UNIT)
 
     def push_back(self, share: float) -> None:
         """Let everything nearly as far away win; ``share`` of the depth buffer's range."""
         shift = share / DEPTH_UNIT
-        self.mesh_mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0.0, shift)
+        if _differs(shift, self._pushed):
+            self._pushed = shift
+            self.mesh_mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0.0, shift)
+        self._shift_skeleton(shift)
+
+    def _shift_skeleton(self, shift: float) -> None:
+        if not _differs(shift, self._shifted):
+            return
+        self._shifted = shift
         self._bone_mapper.SetRelativeCoincidentTopologyLineOffsetParameters(0.0, shift)
-        self._ball_mapper.SetRelativeCoincidentTopologyPointOffsetParameter(shift)
+        self._ball_mapper.SetRelativeCoincidentTopologyPointOffsetParameter(1.02 * shift)
 
 
 class Outline:
@@ -169,6 +175,7 @@ class Outline:
         self.actor.SetVisibility(False)
         renderer.AddActor(self.actor)
         self._renderer = renderer
+        self._shifted = 0.0
 
     def remove(self) -> None:
         """Take it out of the renderer."""
@@ -185,8 +192,13 @@ class Outline:
 
         Without the push a grown inside (of the mouth, of an armpit) would come through the skin.
         """
-        self._mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0.0, back / DEPTH_UNIT)
-        self._grown.write(vertices + np.float32(width) * normals)
+        shift = back / DEPTH_UNIT
+        if _differs(shift, self._shifted):
+            self._shifted = shift
+            self._mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0.0, shift)
+        length = np.sqrt(np.einsum("ij,ij->i", normals, normals))
+        grown = normals * (np.float32(width) / np.maximum(length, 0.1))[:, None]
+        self._grown.write(vertices + grown)
         self.actor.GetProperty().SetColor(*colour)
         self.actor.SetVisibility(True)
 
@@ -211,6 +223,11 @@ def ghostly(actors: BodyActors) -> None:
         prop.SetPickable(False)
     for prop in (actors.bones, actors.balls):
         prop.GetProperty().SetOpacity(0.6)
+
+
+def _differs(shift: float, present: float) -> bool:
+    """Whether a shift in depth is worth setting: every change makes VTK check its shaders."""
+    return abs(shift - present) > 0.25 * max(abs(shift), abs(present))
 
 
 def _actor(data: vtkPolyData) -> tuple[vtkActor, vtkPolyDataMapper]:

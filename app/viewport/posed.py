@@ -29,42 +29,39 @@ SOLES = ("left_sole_heel", "left_sole_ball", "right_sole_heel", "right_sole_ball
 """Skin points in the order of :data:`refine_engine.state.CONTACT_POINTS`."""
 
 
-class MeshNormals:
-    """Vertex normals of one topology, area-weighted, on arrays sorted once.
+class SkinnedNormals:
+    """Normals of a posed surface: those of the mean body, turned as the skin is.
+
+    They differ from the posed surface's own by a few degrees where the skin folds, which no
+    shading shows, and take a tenth of the time: one product instead of a pass over all faces.
 
     Parameters
     ----------
-    faces
-        (F, 3) vertex numbers, counter-clockwise from outside.
-    count
-        Number of vertices.
+    body
+        The body model.
     """
 
-    def __init__(self, faces: NDArray[np.int32], count: int) -> None:
-        self._corners = [np.ascontiguousarray(faces[:, k], dtype=np.intp) for k in range(3)]
-        order = np.argsort(faces.reshape(-1), kind="stable")
-        self._face_of = (order // 3).astype(np.intp)
-        used, self._starts = np.unique(faces.reshape(-1)[order], return_index=True)
-        self._used = None if len(used) == count else used
-        self._count = count
+    def __init__(self, body: BodyModel) -> None:
+        rest = surface_normals(body.v_template, body.faces)
+        carried = body.weights[..., None] * rest[:, None, :]
+        self._carried = carried.reshape(len(rest), -1).astype(np.float32)
 
-    def __call__(self, vertices: Floats) -> Floats:
-        """Unit normals (V, 3) of vertices (V, 3); zero where no face is."""
-        a, b, c = (vertices[k] for k in self._corners)
-        u, v = b - a, c - a
-        # Written out: numpy's cross product takes five times as long on rows of three.
-        face = np.empty_like(a)
-        face[:, 0] = u[:, 1] * v[:, 2] - u[:, 2] * v[:, 1]
-        face[:, 1] = u[:, 2] * v[:, 0] - u[:, 0] * v[:, 2]
-        face[:, 2] = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
-        summed = np.add.reduceat(face[self._face_of], self._starts, axis=0)
-        if self._used is not None:
-            full = np.zeros((self._count, 3), dtype=np.float32)
-            full[self._used] = summed
-            summed = full
-        length = np.sqrt(np.einsum("ij,ij->i", summed, summed))
-        summed /= np.maximum(length, 1e-20)[:, None]
-        return summed
+    def __call__(self, motion: JointMotion) -> Floats:
+        """Normals (V, 3) under joint rotations; only nearly of unit length (weights are mixed)."""
+        # (24, 3, 3): the columns of each joint's rotation.
+        turned = motion.rotations.transpose(0, 2, 1).reshape(-1, 3).astype(np.float32)
+        normals: Floats = self._carried @ turned
+        return normals
+
+
+def surface_normals(vertices: Array, faces: NDArray[np.int32]) -> Array:
+    """Unit normals (V, 3) of a surface, weighted by area; zero where no face is."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    face = np.cross(b - a, c - a)
+    normals = np.zeros_like(vertices)
+    for k in range(3):
+        np.add.at(normals, faces[:, k], face)
+    return normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-20)
 
 
 class PosedBodies:
@@ -75,10 +72,10 @@ class PosedBodies:
     body
         The body model.
     normals
-        Of the body's faces; shared by all states.
+        Of the body; shared by all states.
     """
 
-    def __init__(self, body: BodyModel, normals: MeshNormals) -> None:
+    def __init__(self, body: BodyModel, normals: SkinnedNormals) -> None:
         self.body = body
         self.state: OptimizationState | None = None
         self._normals = normals
@@ -156,7 +153,7 @@ class PosedBodies:
         return person.frames, person.transl_world + pelvis
 
     def mesh(self, person_id: int, frame: int) -> tuple[Floats, Floats] | None:
-        """Vertices and unit normals (6890, 3), world; None where the person is absent."""
+        """Vertices and (nearly unit) normals (6890, 3), world; None where the person is absent."""
         key = (person_id, frame)
         found = self._meshes.get(key)
         if found is not None:
@@ -172,7 +169,9 @@ class PosedBodies:
             ),
             dtype=np.float32,
         )
-        found = vertices, self._normals(vertices)
+        motion = self.motion(person_id, frame)
+        assert motion is not None
+        found = vertices, self._normals(motion)
         self._meshes[key] = found
         while len(self._meshes) > CACHED_MESHES:
             self._meshes.popitem(last=False)

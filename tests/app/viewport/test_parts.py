@@ -9,33 +9,39 @@ from made_up import make_scene, make_state
 from app.viewport.colouring import colour_at, nice_end
 from app.viewport.depth_cloud import depth_span, read_cloud, trusted
 from app.viewport.overlay import bar_length
-from app.viewport.posed import CACHED_MESHES, MeshNormals, PosedBodies
-from refine_engine.body import BodyModel, skin_mesh
+from app.viewport.posed import CACHED_MESHES, PosedBodies, SkinnedNormals, surface_normals
+from refine_engine.body import BodyModel, joint_kinematics, rest_joints, skin_mesh
+from refine_engine.geometry.rotations import exp_so3
 
 
-def test_normals_are_area_weighted_unit_vectors(body: BodyModel) -> None:
-    vertices = body.v_template.astype(np.float32)
-    found = MeshNormals(body.faces, len(vertices))(vertices)
-    a, b, c = (body.v_template[body.faces[:, k]] for k in range(3))
-    face = np.cross(b - a, c - a)
-    expected = np.zeros_like(body.v_template)
-    for k in range(3):
-        np.add.at(expected, body.faces[:, k], face)
-    expected /= np.maximum(np.linalg.norm(expected, axis=-1, keepdims=True), 1e-20)
-    assert found == pytest.approx(expected, abs=2e-3)
+def test_normals_of_a_surface_are_area_weighted_unit_vectors() -> None:
+    faces = np.array([[0, 1, 2], [0, 2, 3]], dtype=np.int32)
+    vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 2], [5, 5, 5]], dtype=np.float64)
+    found = surface_normals(vertices, faces)
+    assert found[1] == pytest.approx([0, 0, 1])
+    assert found[3] == pytest.approx([1, 0, 0])
+    assert found[0] == pytest.approx(np.array([2, 0, 1]) / np.sqrt(5))
+    assert not found[4].any()
 
 
-def test_normals_of_a_vertex_without_faces_are_zero() -> None:
-    faces = np.array([[0, 1, 2]], dtype=np.int32)
-    vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [5, 5, 5]], dtype=np.float32)
-    found = MeshNormals(faces, 4)(vertices)
-    assert found[:3] == pytest.approx(np.tile([0, 0, 1], (3, 1)))
-    assert not found[3].any()
+def test_skinned_normals_are_close_to_those_of_the_posed_surface(body: BodyModel) -> None:
+    pose = exp_so3(np.random.default_rng(0).normal(scale=0.25, size=(23, 3)))
+    root = exp_so3(np.array([0.4, 1.2, -0.3]))
+    betas = np.array([1.5, -1.0, 0.5, 0, 0, 0, 0, 0, 0, 0])
+    motion = joint_kinematics(rest_joints(body, betas), root, pose)
+    found = SkinnedNormals(body)(motion)
+    found = found / np.linalg.norm(found, axis=-1, keepdims=True)
+    expected = surface_normals(
+        skin_mesh(body, betas, root, pose, dtype=np.float64).astype(np.float64), body.faces
+    )
+    angle = np.degrees(np.arccos(np.clip((found * expected).sum(-1), -1, 1)))
+    assert np.median(angle) < 5.0
+    assert np.percentile(angle, 95) < 25.0
 
 
 def test_meshes_are_those_of_the_engine_and_the_cache_stays_small(body: BodyModel) -> None:
     state = make_state()
-    bodies = PosedBodies(body, MeshNormals(body.faces, len(body.v_template)))
+    bodies = PosedBodies(body, SkinnedNormals(body))
     bodies.set_state(state)
     person = state.people[4]
     mesh = bodies.mesh(4, 3)
