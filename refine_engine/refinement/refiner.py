@@ -232,7 +232,9 @@ class Stage5Refiner:
             refinement_input = RefinementInput.from_scene(refinement_input)
         scene = refinement_input.limited(self.config.max_frames).scene
         with clock.held():
-            if control.wait_for_turn() == "cancel":
+            # Not a turn: a step that was asked for belongs to the first iteration.
+            control.hold()
+            if control.verdict == "cancel":
                 raise Cancelled
         self._scene, self._alpha_sigma, self._scaled = scene, None, False
         self._lambdas = self.config.weights()
