@@ -23,6 +23,10 @@ _TEXT = {
 }
 
 
+_FRAME_TEXT_SECONDS = 0.5
+"""The drawing time is written anew no more often: writing costs drawing time."""
+
+
 def duration_text(seconds: float) -> str:
     """A rough length of time."""
     if seconds < 90:
@@ -64,6 +68,7 @@ class StatusLine(QStatusBar):
         self._session = session
         self._saved_at: float | None = None
         self._frame_seconds: list[float] = []
+        self._frame_shown_at = 0.0
         self.setSizeGripEnabled(False)
         self.activity = QLabel("Ready", self)
         self.activity.setMinimumWidth(110)
@@ -135,6 +140,10 @@ class StatusLine(QStatusBar):
     def note_frame(self, seconds: float, renderer: str) -> None:
         """The view drew a frame."""
         self._frame_seconds = [*self._frame_seconds, seconds][-20:]
+        now = time.monotonic()
+        if now - self._frame_shown_at < _FRAME_TEXT_SECONDS:
+            return
+        self._frame_shown_at = now
         mean = sum(self._frame_seconds) / len(self._frame_seconds)
         name = renderer.split(" (")[0].split("/")[0] or "OpenGL"
         self.drawing.setText(f"{name}, {mean * 1000:.0f} ms a frame")

@@ -273,8 +273,9 @@ class ViewArea(QWidget):
 
     def set_caption(self, text: str) -> None:
         """The line in the lower left corner."""
-        self.caption.setText(text)
-        self._place()
+        if text != self.caption.text():
+            self.caption.setText(text)
+            self.caption.adjustSize()
 
     def _place(self) -> None:
         self.bar.setGeometry(0, 0, self._page.width(), self.bar.sizeHint().height())

@@ -46,6 +46,7 @@ class TimelineStrip(QWidget):
         self._theme: Theme = DARK
         self._cache: QPixmap | None = None
         self._drag = ""
+        self._head = 0
         self.setObjectName("timeline_strip")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.MinimumExpanding)
@@ -80,8 +81,12 @@ class TimelineStrip(QWidget):
         self.updateGeometry()
         self.update()
 
-    def _on_frame(self, _frame: int) -> None:
-        self.update()
+    def _on_frame(self, frame: int) -> None:
+        # Only where the playhead was and is: every repainted pixel of the window is uploaded
+        # again to be shown beside the 3-D view.
+        for at in (self._head, frame):
+            self.update(round(self.x_of(at)) - 3, 0, 6, self.height())
+        self._head = frame
 
     def x_of(self, frame: float) -> float:
         """Pixel of a frame's middle."""
