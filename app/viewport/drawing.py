@@ -32,7 +32,7 @@ from app.viewport.depth_cloud import (
 )
 from app.viewport.ground import GroundGrid
 from app.viewport.interface import DisplayOptions, PersonStyle
-from app.viewport.look_through import FrameCamera
+from app.viewport.look_through import NEAR, FrameCamera
 from app.viewport.marks import ContactDiscs, Trails
 from app.viewport.people import (
     OUTLINE_PIXELS,
@@ -61,6 +61,11 @@ SAME_POSE = 5e-4
 CONTACT_FROM = 0.5
 GHOST_BEHIND = 0.4
 """Metres that the ghost gives way to bodies: it may lie round them, never veil their colours."""
+AMBIENT, AMBIENT_ON_LIGHT = 0.27, 0.38
+"""Light from everywhere; on a light ground shadows would look dirty with less."""
+VEIL = 0.24
+"""How far the video shines through bodies over it: they should cover the people in it."""
+VEIL_DEPTH = 1.2 * NEAR
 QUIET = 0.38
 """Share of the background in the depth points' colours."""
 
@@ -105,6 +110,9 @@ class Drawing:
         self.cloud = DepthCloud(renderer)
         self.camera = CameraPath(renderer)
         self.backdrop = PicturePlane(renderer)
+        # Transparent bodies would show their own other sides. A thin layer of the same picture in
+        # front of everything has the wanted effect alone.
+        self._veil = PicturePlane(renderer, VEIL)
         self._lights()
         self.set_theme(theme)
 
@@ -294,6 +302,8 @@ class Drawing:
             actors = self._actors(self._people, i)
             self._place(actors, self.bodies, i, parts)
             actors.paint(rgb(self._style(i).colour), light, self.ratio)
+            look = actors.mesh.GetProperty()
+            look.SetAmbient(AMBIENT_ON_LIGHT if self.theme.name == "light" else AMBIENT)
             self._paint_values(actors, i, table_end)
             if options.ghost:
                 self._show_ghost(i, parts)
@@ -454,6 +464,7 @@ class Drawing:
         camera = self.frame_camera()
         if not self.through or camera is None or self.scene is None:
             self.backdrop.set_visible(False)
+            self._veil.set_visible(False)
             return
         picture = self._video(self.frame)
         if picture is None:
@@ -463,6 +474,9 @@ class Drawing:
         self.backdrop.set_picture(picture)
         self.backdrop.place(camera.image_corners(0.98 * self.far(camera)))
         self.backdrop.set_visible(True)
+        self._veil.share_picture(self.backdrop)
+        self._veil.place(camera.image_corners(VEIL_DEPTH))
+        self._veil.set_visible(True)
 
     def far(self, camera: FrameCamera) -> float:
         """Metres behind which nothing is drawn when looking through a camera."""
@@ -493,7 +507,7 @@ class Drawing:
         self.renderer.RemoveAllLights()
         for at, strength, colour in (
             ((-0.55, 0.85, 1.0), 0.78, (1.0, 0.985, 0.96)),
-            ((1.0, 0.1, 0.7), 0.26, (0.92, 0.96, 1.0)),
+            ((1.0, 0.1, 0.7), 0.34, (0.92, 0.96, 1.0)),
             ((0.25, 0.9, -1.0), 0.3, (1.0, 1.0, 1.0)),
         ):
             light = vtkLight()

@@ -91,7 +91,7 @@ class ContactDiscs:
             on_ground = soles - heights(soles, plane)[:, None] * plane[:3]
             for centre in on_ground:
                 for radius, lift, shade in (
-                    (DISC_RADIUS, 0.5, mixed(colour, light, 0.75)),
+                    (DISC_RADIUS, 0.5, mixed(colour, light, 0.5)),
                     (0.78 * DISC_RADIUS, 1.0, colour),
                 ):
                     ring = centre + radius * self._circle @ basis

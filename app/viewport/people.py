@@ -108,8 +108,11 @@ class BodyActors:
         self.balls.SetVisibility(parts.joints)
         if parts.wire:
             self.mesh.GetProperty().SetRepresentationToWireframe()
+            self.mesh.GetProperty().BackfaceCullingOff()
         else:
+            # A body is closed: its inside is never seen, and need not be drawn.
             self.mesh.GetProperty().SetRepresentationToSurface()
+            self.mesh.GetProperty().BackfaceCullingOn()
 
     def place_mesh(self, vertices: Floats, normals: Floats) -> None:
         """New surface."""
@@ -206,8 +209,8 @@ class Outline:
 def shade(look: vtkProperty) -> None:
     """Soft skin: mostly diffuse, a broad weak highlight."""
     look.SetInterpolationToPhong()
-    look.SetAmbient(0.22)
-    look.SetDiffuse(0.82)
+    look.SetAmbient(0.27)
+    look.SetDiffuse(0.8)
     look.SetSpecular(0.12)
     look.SetSpecularPower(18.0)
 
@@ -218,7 +221,6 @@ def ghostly(actors: BodyActors) -> None:
     look.SetOpacity(0.5)
     look.SetAmbient(0.45)
     look.SetSpecular(0.0)
-    look.BackfaceCullingOn()
     for prop in actors.props:
         prop.SetPickable(False)
     for prop in (actors.bones, actors.balls):

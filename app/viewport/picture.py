@@ -15,9 +15,17 @@ Bytes = NDArray[np.uint8]
 
 
 class PicturePlane:
-    """A quad with a texture, neither lit nor picked."""
+    """A quad with a texture, neither lit nor picked.
 
-    def __init__(self, renderer: vtkRenderer) -> None:
+    Parameters
+    ----------
+    renderer
+        Where it is drawn.
+    opacity
+        Less than 1 lets what is behind shine through.
+    """
+
+    def __init__(self, renderer: vtkRenderer, opacity: float = 1.0) -> None:
         self._corners = PointBuffer(4)
         data = vtkPolyData()
         data.SetPoints(self._corners.points)
@@ -35,6 +43,7 @@ class PicturePlane:
         self.actor.SetMapper(mapper)
         self.actor.SetTexture(self._texture)
         self.actor.GetProperty().SetLighting(False)
+        self.actor.GetProperty().SetOpacity(opacity)
         self.actor.SetPickable(False)
         self.actor.SetVisibility(False)
         renderer.AddActor(self.actor)
@@ -57,6 +66,12 @@ class PicturePlane:
         self._image.SetDimensions(width, height, 1)
         self._image.GetPointData().SetScalars(numpy_to_vtk(self._held.reshape(-1, 3), deep=0))
         self._image.Modified()
+
+    def share_picture(self, other: PicturePlane) -> None:
+        """Show another plane's picture: one texture for both."""
+        self._held = other._held
+        self._texture = other._texture
+        self.actor.SetTexture(other._texture)
 
     def place(self, corners: Array) -> None:
         """World corners (4, 3): lower left, then counter-clockwise as the picture is seen."""
