@@ -21,6 +21,7 @@ import torch
 from smplx.lbs import lbs
 
 from refine_engine.body import joint_positions
+from refine_engine.geometry.planes import tangent_basis
 from refine_engine.geometry.rotations import axis_angle_from_matrix, skew
 from refine_engine.solver.levenberg import Free, people_runner
 
@@ -62,7 +63,7 @@ def plain_cost(
     final: OptimizationState,
     weights: Mapping[str, float],
     *,
-    max_evaluations: int = 1500,
+    max_evaluations: int = 3000,
 ) -> PlainCost:
     """Measure both factors; ``problem`` must be prepared for ``weights``."""
     per_frame = seconds_per_person_frame(scene, body, start)
@@ -101,8 +102,7 @@ def seconds_per_person_frame(
     aimed = _project(seen, R, t, K)
     model = _torch_body(body)
     variables = [
-        torch.as_tensor(a, dtype=single).requires_grad_()
-        for a in (pose, person.betas, transl)
+        torch.tensor(a, dtype=single).requires_grad_() for a in (pose, person.betas, transl)
     ]
     best = float("inf")
     for _ in range(repeats):
@@ -131,7 +131,9 @@ def evaluations_needed(
     """How many energies and gradients torch's L-BFGS asks for until it is at ``target``."""
     free = Free(pose=True, betas=True, plane=True, alpha=True)
     shapes = [len(p.transl) for p in start.people]
-    x = torch.zeros(_size(problem, start, weights, free), dtype=torch.float64, requires_grad=True)
+    x = torch.zeros(
+        variable_count(problem, start, weights, free), dtype=torch.float64, requires_grad=True
+    )
     optimizer = torch.optim.LBFGS(
         [x], lr=1.0, max_iter=20, max_eval=25, history_size=100, line_search_fn="strong_wolfe"
     )
@@ -140,7 +142,7 @@ def evaluations_needed(
     def closure() -> torch.Tensor:
         nonlocal count, best
         count += 1
-        energy, gradient = _energy_and_gradient(
+        energy, gradient = energy_and_gradient(
             problem, start, weights, free, x.detach().numpy(), shapes
         )
         best = min(best, energy)
@@ -157,13 +159,16 @@ def evaluations_needed(
     return count, False
 
 
-def _size(problem: Problem, start: Packed, weights: Mapping[str, float], free: Free) -> int:
+def variable_count(
+    problem: Problem, start: Packed, weights: Mapping[str, float], free: Free
+) -> int:
+    """How many variables there are."""
     model = problem.linearise(start, weights, free, people_runner(1, None))
     own = sum(part.frames * part.width + 10 for part in model.parts)
     return own + len(model.shared_gradient)
 
 
-def _energy_and_gradient(
+def energy_and_gradient(
     problem: Problem,
     start: Packed,
     weights: Mapping[str, float],
@@ -193,7 +198,12 @@ def _energy_and_gradient(
         ).reshape(part.frames, -1)
         parts.append(g.ravel())
     parts += [part.own_gradient for part in model.parts]
-    return energy, np.concatenate([*parts, model.shared_gradient])
+    shared = model.shared_gradient.copy()
+    # The plane's gradient is by tangents at its present normal, x is by those at the first one.
+    first, present = tangent_basis(start.plane[:3]), tangent_basis(state.plane[:3])
+    length = np.linalg.norm(start.plane[:3] + x[position + 1 : position + 3] @ first)
+    shared[1:3] = first @ (present.T @ shared[1:3]) / length
+    return energy, np.concatenate([*parts, shared])
 
 
 def _right_jacobian(w: Array) -> Array:
