@@ -54,8 +54,9 @@ FLOOR = 1e-6
 MAX_TRIES = 8
 POLL_SECONDS = 0.05
 LONGEST_STEP = 16.0
+LONGEST_ALPHA_STEP = 0.1
 SHORTER_STEPS = (0.5, 0.2, 0.05)
-LEAST_DAMPING = 1e-6
+LEAST_DAMPING = 1e-8
 RAISED_DAMPING = 1e-4
 LEAST_PREDICTED = 1e-9
 """A prediction smaller than this share of the loss is not worth more damping."""
@@ -365,16 +366,20 @@ def _bounded(
     alpha: int,
     limits: tuple[float, float],
 ) -> tuple[Array, bool]:
-    """Border step with log alpha inside its limits (it is held at the bound that it crosses)."""
+    """Border step with log alpha inside its limits (it is held at the bound that it crosses).
+
+    A step of log alpha is also held to :data:`LONGEST_ALPHA_STEP`: while people still stand wrong,
+    alpha is hardly seen, and the linear model would throw it far away.
+    """
     moves = border.solve(mask, damping)
-    low, high = limits
+    low, high = max(limits[0], -LONGEST_ALPHA_STEP), min(limits[1], LONGEST_ALPHA_STEP)
     if not mask[alpha] or low <= moves[alpha] <= high:
         return moves, False
     fixed = np.zeros(len(moves))
     fixed[alpha] = np.clip(moves[alpha], low, high)
     held = mask.copy()
     held[alpha] = False
-    return border.solve(held, damping, fixed), True
+    return border.solve(held, damping, fixed), bool(fixed[alpha] in limits)
 
 
 class _Clock:

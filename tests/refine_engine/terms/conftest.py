@@ -38,7 +38,7 @@ class ExactScene:
         R_cam = matrix_from_axis_angle(
             np.stack([np.full(frames, np.pi), 0.05 * np.sin(2 * t), 0.03 * np.cos(3 * t)], -1)
         )
-        centre = np.stack([0.4 * np.sin(3 * t), 1.2 + 0.1 * t, 5.0 - 0.8 * t], -1)
+        centre = np.stack([1.5 * np.sin(3 * t), 1.2 + 0.3 * t, 5.0 - 0.8 * t], -1)
         t_cam = -np.einsum("tij,tj->ti", R_cam, centre)
         cameras = CameraTrack(
             R_cam_world=R_cam,

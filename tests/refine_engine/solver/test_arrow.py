@@ -1,0 +1,220 @@
+"""The bordered system and the Levenberg-Marquardt step on a small problem without bodies."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from refine_engine.solver.arrow import OWN, border_system, eliminate, frame_step
+from refine_engine.solver.levenberg import Damping, Free, QuadraticModel, people_runner, step
+
+
+class DensePart:
+    """A random arrow block with two-frame couplings, from an explicit Jacobian."""
+
+    def __init__(self, frames, width, shared, seed):
+        rng = np.random.default_rng(seed)
+        self.frames, self.width, self.reach = frames, width, 2
+        n = frames * width
+        rows = []
+        for t in range(frames - 2):
+            J = np.zeros((4 * width, n + OWN + shared))
+            J[:, t * width : (t + 3) * width] = rng.standard_normal((4 * width, 3 * width))
+            J[:, n:] = rng.standard_normal((4 * width, OWN + shared))
+            rows.append(J)
+        self.J = np.concatenate([*rows, np.eye(n, n + OWN + shared)])
+        self.r = rng.standard_normal(len(self.J))
+        H, g = self.J.T @ self.J, self.J.T @ self.r
+        groups = -(-(1 + OWN + shared) // 16)
+        flat = np.zeros((n, groups * 16))
+        flat[:, 0], flat[:, 1 : 1 + OWN + shared] = g[:n], H[:n, n:]
+        self.border = np.stack(np.split(flat, groups, axis=1))
+        self.own_gradient = g[n : n + OWN]
+        self.own_hessian = H[n : n + OWN, n : n + OWN]
+        self.own_shared = H[n : n + OWN, n + OWN :]
+        self.shared_gradient = g[n + OWN :]
+        self.shared_hessian = H[n + OWN :, n + OWN :]
+        self.H = H[:n, :n]
+
+    def assemble(self, damping, floor, here, next1, next2):
+        for t in range(self.frames):
+            for k, target in enumerate((here, next1, next2)):
+                if t + k < self.frames:
+                    a, b = t * self.width, (t + k) * self.width
+                    target[t] = self.H[a : a + self.width, b : b + self.width]
+            here[t] += np.diag(damping * np.diag(here[t]) + floor)
+
+
+@pytest.mark.parametrize("shared", [5, 20])
+def test_elimination_equals_the_dense_solution(shared):
+    parts = [DensePart(6, 6, shared, seed) for seed in (0, 1)]
+    eliminated = [eliminate(p, 0.0, 0.0, np.float64) for p in parts]
+    gradient = sum(p.shared_gradient for p in parts)
+    hessian = sum(p.shared_hessian for p in parts)
+    border = border_system(parts, eliminated, gradient, hessian)
+    moves = border.solve(np.ones(2 * OWN + shared, bool), 0.0)
+    frames = [
+        frame_step(e, moves[OWN * p : OWN * p + OWN], moves[2 * OWN :])
+        for p, e in enumerate(eliminated)
+    ]
+    # The same least squares, dense.
+    n = 36
+    J = np.zeros((sum(len(p.J) for p in parts), 2 * n + 2 * OWN + shared))
+    row = 0
+    for p, part in enumerate(parts):
+        rows = slice(row, row + len(part.J))
+        J[rows, p * n : p * n + n] = part.J[:, :n]
+        J[rows, 2 * n + OWN * p : 2 * n + OWN * p + OWN] = part.J[:, n : n + OWN]
+        J[rows, 2 * n + 2 * OWN :] = part.J[:, n + OWN :]
+        row = rows.stop
+    expected = -np.linalg.lstsq(J, np.concatenate([p.r for p in parts]), rcond=None)[0]
+    found = np.concatenate([f.ravel() for f in frames] + [moves])
+    assert np.abs(found - expected).max() < 1e-8 * np.abs(expected).max()
+    # And its Schur complement is the inverse covariance of the border.
+    covariance = np.linalg.inv(J.T @ J)[2 * n :, 2 * n :]
+    assert np.abs(np.linalg.inv(border.matrix) - covariance).max() < 1e-8 * covariance.max()
+
+
+def test_frozen_variables_do_not_move():
+    part = DensePart(6, 6, 5, 0)
+    border = border_system(
+        [part], [eliminate(part, 0.0, 0.0, np.float64)], part.shared_gradient, part.shared_hessian
+    )
+    free = np.zeros(OWN + 5, bool)
+    free[3] = True
+    moves = border.solve(free, 0.0)
+    assert moves[3] != 0.0
+    assert not moves[~free].any()
+
+
+@dataclass(frozen=True)
+class Numbers:
+    frames: np.ndarray
+    alpha: float
+
+
+class Valley:
+    """Minimise a curved, bounded loss: frames follow exp(alpha), alpha wants 1."""
+
+    threads = 1
+
+    def __init__(self, limit=np.inf, broken=False):
+        self.limit, self.broken = limit, broken
+
+    def residuals(self, s):
+        follow = s.frames.ravel() - np.exp(s.alpha)
+        return np.concatenate([10 * follow, [s.alpha - 1.0]])
+
+    def evaluate(self, state, weights):
+        loss = 0.5 * float((self.residuals(state) ** 2).sum())
+        loss = np.nan if self.broken else loss
+        return loss, {"valley": loss}
+
+    def linearise(self, state, weights, free, run):
+        part = DensePart(4, 6, 4, 0)
+        n = 24
+        part.H = 100 * np.eye(n)
+        part.reach = 0
+        border = np.zeros((n, 16))
+        border[:, 0] = 100 * (state.frames.ravel() - np.exp(state.alpha))
+        border[:, 11] = -100 * np.exp(state.alpha)
+        part.border = border[None]
+        part.own_gradient, part.own_hessian = np.zeros(OWN), np.eye(OWN)
+        part.own_shared = np.zeros((OWN, 4))
+        hessian = np.eye(4)
+        hessian[0, 0] += n * 100 * np.exp(2 * state.alpha)
+        gradient = np.zeros(4)
+        gradient[0] = state.alpha - 1.0 - np.exp(state.alpha) * border[:, 0].sum()
+        return QuadraticModel([part], gradient, hessian)
+
+    def moved(self, state, frames, own, shared):
+        return Numbers(state.frames + frames[0], state.alpha + shared[0])
+
+    def alpha_limits(self, state):
+        return -self.limit - state.alpha, self.limit - state.alpha
+
+    def joint_step(self, before, after, share):
+        return float(np.abs(after.frames - before.frames).max())
+
+    def explain(self, state, weights):
+        return "term 'valley', person 7, frame 3: not finite"
+
+
+def solved(problem, state, free=Free(alpha=True)):  # noqa: B008
+    damping, totals = Damping(), []
+    for _ in range(60):
+        result = step(problem, state, {"valley": 1.0}, free, damping)
+        state, damping = result.state, result.damping
+        totals.append(result.total)
+        if result.converged():
+            break
+    return state, totals, result
+
+
+@pytest.fixture
+def without_coupling(monkeypatch):
+    """The valley's band has no couplings: fill only the diagonal blocks."""
+
+    def assemble(self, damping, floor, here, next1, next2):
+        for t in range(self.frames):
+            here[t] = 100 * np.eye(6) * (1 + damping) + floor * np.eye(6)
+
+    monkeypatch.setattr(DensePart, "assemble", assemble)
+
+
+@pytest.mark.usefixtures("without_coupling")
+def test_the_minimum_is_found_and_the_loss_never_rises():
+    state, totals, result = solved(Valley(), Numbers(np.zeros((4, 6)), 0.0))
+    assert state.alpha == pytest.approx(1.0, abs=1e-4)
+    assert np.allclose(state.frames, np.e, atol=1e-3)
+    assert all(b <= a for a, b in itertools.pairwise(totals))
+    assert not result.alpha_at_bound
+
+
+@pytest.mark.usefixtures("without_coupling")
+def test_alpha_stops_at_its_bound():
+    state, _, _ = solved(Valley(limit=0.25), Numbers(np.zeros((4, 6)), 0.0))
+    assert state.alpha == pytest.approx(0.25, abs=1e-9)
+    assert np.allclose(state.frames, np.exp(0.25), atol=1e-3)
+
+
+@pytest.mark.usefixtures("without_coupling")
+def test_alpha_stays_where_it_is_not_free():
+    state, _, _ = solved(Valley(), Numbers(np.zeros((4, 6)), 0.5), Free())
+    assert state.alpha == 0.5
+    assert np.allclose(state.frames, np.exp(0.5), atol=1e-3)
+
+
+def test_a_loss_that_is_not_finite_is_named():
+    state = Numbers(np.zeros((4, 6)), 0.0)
+    result = step(Valley(broken=True), state, {"valley": 1.0}, Free(), Damping())
+    assert not result.accepted
+    assert result.state is state
+    assert "valley" in result.message
+    assert "person 7" in result.message
+
+
+def test_people_run_in_order_and_the_caller_is_asked_meanwhile():
+    asked = []
+    run = people_runner(2, lambda: asked.append(time.monotonic()))
+    names = run(lambda i: (time.sleep(0.12), threading.get_ident(), i)[2], 4)
+    assert names == [0, 1, 2, 3]
+    assert max(np.diff(asked)) < 0.11
+
+
+def test_a_caller_may_abandon_an_iteration():
+    class Enough(Exception):
+        pass
+
+    def poll():
+        raise Enough
+
+    with pytest.raises(Enough):
+        people_runner(2, poll)(lambda i: i, 4)
+    with pytest.raises(Enough):
+        people_runner(1, poll)(lambda i: i, 4)
