@@ -8,8 +8,8 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkRenderer
 
 from app.viewport.buffers import PointBuffer, cells, fresh_polydata, polyline
+from app.viewport.colours import Colour
 from app.viewport.look_through import FrameCamera
-from app.viewport.people import Colour
 from app.viewport.picture import PicturePlane
 from refine_engine.geometry.cameras import camera_centers
 from refine_engine.scene import Scene

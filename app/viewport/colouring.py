@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,7 @@ def colour_at(share: float) -> tuple[float, float, float]:
     return found[0], found[1], found[2]
 
 
+@functools.lru_cache(maxsize=16)
 def lookup_table(end: float) -> vtkLookupTable:
     """VTK's table from 0 to ``end``."""
     table = vtkLookupTable()

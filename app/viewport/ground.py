@@ -9,7 +9,7 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkRenderer
 
 from app.viewport.buffers import fresh_polydata
-from app.viewport.people import Colour
+from app.viewport.colours import Colour
 
 Array = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkRenderer
 
 from app.viewport.buffers import fresh_polydata, polyline
-from app.viewport.people import Colour, mixed
+from app.viewport.colours import Colour, mixed
 from refine_engine.geometry.planes import heights, tangent_basis
 
 Array = NDArray[np.float64]

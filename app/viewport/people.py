@@ -11,29 +11,15 @@ from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkProperty, vtkRenderer
 
 from app.viewport.buffers import Floats, PointBuffer, ValueBuffer, cells
+from app.viewport.colours import Colour, mixed
 from refine_engine.body import PARENTS, BodyModel
 
 Array = NDArray[np.float64]
-Colour = tuple[float, float, float]
 
 BONES = np.array([[parent, joint] for joint, parent in enumerate(PARENTS) if parent >= 0])
 OUTLINE_PIXELS = 2.2
 DEPTH_UNIT = 16e-6
 """VTK's unit of a shift in depth, in shares of the depth buffer's range."""
-
-
-def rgb(colour: str) -> Colour:
-    """``#rrggbb`` as numbers in [0, 1]."""
-    return (int(colour[1:3], 16) / 255, int(colour[3:5], 16) / 255, int(colour[5:7], 16) / 255)
-
-
-def mixed(a: Colour, b: Colour, share: float) -> Colour:
-    """``a`` with a share of ``b``."""
-    return (
-        a[0] + share * (b[0] - a[0]),
-        a[1] + share * (b[1] - a[1]),
-        a[2] + share * (b[2] - a[2]),
-    )
 
 
 @dataclass(frozen=True)

@@ -11,36 +11,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QPointF, QSize, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QImage, QKeyEvent, QPainter
+from PyQt6.QtGui import QImage, QPainter
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 from vtkmodules.vtkRenderingCore import vtkRenderer
 
 from app.theme import DARK, Theme
-from app.viewport import overlay
+from app.viewport.annotations import Annotations, projected
 from app.viewport.drawing import Drawing
 from app.viewport.extent import Extent, extent_of
+from app.viewport.hand import Hand
 from app.viewport.interface import CameraMode, DisplayOptions, PersonStyle
 from app.viewport.look_through import ImageWindow
 from app.viewport.orbit import ZOOM_PER_NOTCH, Margin, Viewpoint
 from app.viewport.people import BONES
 from app.viewport.picking import PeoplePicker, nearest_skeleton
 from app.viewport.vtk_widget import Pointer, is_software, make_canvas
-from refine_engine.body import JOINT_INDEX
 from refine_engine.scene import Scene
 from refine_engine.state import OptimizationState
 
 Array = NDArray[np.float64]
 
-CLICK_PIXELS = 4.0
-"""A press that moved less than this is a click."""
 IDLE_MS = 220
 """After so long without movement the view is drawn at full quality."""
 REFINING_IDLE_MS = 1200
 """The same after another state: more are to be expected."""
 SHARE_FOR_DRAWING = 0.5
 """While refining at most this share of the time is spent on drawing."""
-NAME_HEIGHT = 0.24
-"""Metres from the head's joint to the name over it."""
 DEFAULT_TURN, DEFAULT_ELEVATION = math.radians(34.0), math.radians(19.0)
 PICTURE_OVERSAMPLING = 2
 
@@ -70,7 +66,7 @@ class SceneView(QWidget):
         self.canvas = make_canvas(self.vtk_renderer, self)
         self.canvas.before_frame = self._before_frame
         self.canvas.overlay = self._paint_overlay
-        self.canvas.pointer = _Hand(self)
+        self.canvas.pointer = Hand(self)
         self.canvas.drawn.connect(self._on_drawn)
         self.setFocusProxy(self.canvas)
         inside = QVBoxLayout(self)
@@ -79,7 +75,7 @@ class SceneView(QWidget):
         self._extent: Extent | None = None
         self._image_window = ImageWindow()
         self._picker = PeoplePicker()
-        self._plates = overlay.NamePlates()
+        self._annotations = Annotations(self.drawing)
         self._followed: Array | None = None
         self._fitted_size: tuple[int, int] | None = None
         self._moving = False
@@ -236,7 +232,7 @@ class SceneView(QWidget):
         if not image.isNull():
             image.setDevicePixelRatio(points)
             painter = QPainter(image)
-            self._paint(painter, (size.width() / points, size.height() / points))
+            self._annotate(painter, (size.width() / points, size.height() / points))
             painter.end()
             image.setDevicePixelRatio(1.0)
         self.request_render()
@@ -261,7 +257,7 @@ class SceneView(QWidget):
     def project(self, points: Array) -> Array:
         """(n, 2) pixels of the view (from the upper left) of world points (n, 3)."""
         self._prepare(self._pixels())
-        return self._projected(points, self._pixels())[0]
+        return projected(self.vtk_renderer.GetActiveCamera(), points, self._pixels())[0]
 
     def pick(self, x: float, y: float) -> int | None:
         """Person at a pixel of the view, from the upper left."""
@@ -370,12 +366,12 @@ class SceneView(QWidget):
             grown = size[0] / pixels[0]
             x, y = window.shift
             window = replace(window, shift=(x * grown, y * grown))
-            through.apply(camera, size, window, self.drawing.far(through))
+            through.apply(camera, size, window, self.drawing.evidence.far(through))
         else:
             self._follow()
             self.viewpoint.apply(camera)
             self.vtk_renderer.ResetCameraClippingRange()
-        self.drawing.settle()
+        self.drawing.crowd.settle()
 
     def _follow(self) -> None:
         if self.mode != "follow":
@@ -398,24 +394,10 @@ class SceneView(QWidget):
         self._followed = pelvis.copy()
         self._fitted_size = None
 
-    def _projected(self, points: Array, size: tuple[float, float]) -> tuple[Array, Array]:
-        """Pixels (n, 2) and signed distances (n,) before the eye, for a view of ``size``."""
-        camera = self.vtk_renderer.GetActiveCamera()
-        matrix = camera.GetCompositeProjectionTransformMatrix(size[0] / size[1], -1, 1)
-        composite = np.array([[matrix.GetElement(r, c) for c in range(4)] for r in range(4)])
-        points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
-        clip = np.concatenate([points, np.ones((len(points), 1))], -1) @ composite.T
-        w = np.where(np.abs(clip[:, 3]) < 1e-9, 1e-9, clip[:, 3])
-        pixels = np.stack(
-            [(clip[:, 0] / w + 1) / 2 * size[0], (1 - clip[:, 1] / w) / 2 * size[1]], -1
-        )
-        ahead = np.array(camera.GetDirectionOfProjection())
-        return pixels, (points - np.array(camera.GetPosition())) @ ahead
-
     def _hit(self, at: QPointF) -> tuple[int, Array] | None:
         size = self._pixels()
         self._prepare(self.canvas.window_.GetSize())
-        surfaces = self.drawing.surfaces()
+        surfaces = self.drawing.crowd.surfaces()
         if surfaces:
             ratio = self.canvas.device_ratio()
             x, y = at.x() * ratio, self.canvas.window_.GetSize()[1] - 1 - at.y() * ratio
@@ -425,113 +407,15 @@ class SceneView(QWidget):
             for i in self.drawing.person_ids():
                 joints = self.drawing.joints(i)
                 if joints is not None:
-                    skeletons[i] = self._projected(joints, size)
+                    skeletons[i] = projected(self.vtk_renderer.GetActiveCamera(), joints, size)
         found = nearest_skeleton((at.x(), at.y()), skeletons, BONES)
         joints = None if found is None else self.drawing.joints(found)
         return None if found is None or joints is None else (found, joints[0])
 
     def _paint_overlay(self, painter: QPainter, size: QSize) -> None:
-        self._paint(painter, (float(size.width()), float(size.height())))
+        self._annotate(painter, (float(size.width()), float(size.height())))
 
-    def _paint(self, painter: QPainter, size: tuple[float, float]) -> None:
-        drawing = self.drawing
-        if drawing.scene is None:
-            return
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        font = self.font()
-        if drawing.options.labels:
-            self._plates.paint(painter, self.theme, font, self._name_tags(size))
-        if drawing.options.axes and not drawing.through:
-            camera = self.vtk_renderer.GetActiveCamera()
-            matrix = camera.GetViewTransformMatrix()
-            rows = [
-                np.array([matrix.GetElement(row, column) for column in range(3)])
-                for row in range(3)
-            ]
-            overlay.paint_axes(painter, self.theme, font, size[1], (rows[0], rows[1], rows[2]))
-            metres = self.viewpoint.metres_per_pixel(round(size[1]))
-            overlay.paint_scale_bar(painter, self.theme, font, size, metres)
-        if drawing.value_scale is not None and (drawing.options.mesh or drawing.options.wire):
-            overlay.paint_value_scale(painter, self.theme, font, size, drawing.value_scale)
-
-    def _name_tags(self, size: tuple[float, float]) -> list[overlay.NameTag]:
-        tags = []
-        for i in self.drawing.person_ids():
-            joints = self.drawing.joints(i)
-            if joints is None:
-                continue
-            over = joints[JOINT_INDEX["head"]] + np.array([0.0, NAME_HEIGHT, 0.0])
-            pixels, ahead = self._projected(over[None], size)
-            x, y = float(pixels[0, 0]), float(pixels[0, 1])
-            if ahead[0] <= 0.05 or not (0 <= x <= size[0] and 0 <= y <= size[1] + 20):
-                continue
-            style = self.drawing.styles.get(i)
-            colour = style.colour if style is not None else self.theme.quiet
-            chosen = i == self.drawing.selection
-            tags.append(overlay.NameTag(f"Person {i}", colour, x, y, chosen, float(ahead[0])))
-        return tags
-
-
-class _Hand(Pointer):
-    """Turns mouse and keys into calls of the view."""
-
-    def __init__(self, view: SceneView) -> None:
-        self._view = view
-        self._from: QPointF | None = None
-        self._last = QPointF()
-        self._button = Qt.MouseButton.NoButton
-        self._shift = False
-        self._dragged = False
-
-    def pressed(self, at: QPointF, button: Qt.MouseButton, keys: Qt.KeyboardModifier) -> None:
-        """Begin of a click or a drag."""
-        self._from = self._last = at
-        self._button = button
-        self._dragged = False
-        held = bool(keys & Qt.KeyboardModifier.ShiftModifier)
-        self._shift = button != Qt.MouseButton.LeftButton or held
-
-    def moved(self, at: QPointF, buttons: Qt.MouseButton) -> None:
-        """Drag once it is more than a shaky click."""
-        if self._from is None or buttons == Qt.MouseButton.NoButton:
-            return
-        way = at - self._from
-        if not self._dragged and math.hypot(way.x(), way.y()) < CLICK_PIXELS:
-            return
-        self._dragged = True
-        step, self._last = at - self._last, at
-        self._view.drag(step.x(), step.y(), self._shift)
-
-    def released(self, at: QPointF, button: Qt.MouseButton) -> None:
-        """A click, unless it was a drag."""
-        was, self._from = self._from, None
-        if was is not None and not self._dragged and button == Qt.MouseButton.LeftButton:
-            self._view.click(at)
-
-    def double_clicked(self, at: QPointF) -> None:
-        """Look at who is there."""
-        self._view.look_at(at)
-
-    def wheeled(self, at: QPointF, steps: float) -> None:
-        """Zoom at the mouse."""
-        self._view.zoom(steps, at)
-
-    def key(self, event: QKeyEvent) -> bool:
-        """Shift and arrows turn, plus and minus zoom."""
-        key, shift = event.key(), event.modifiers() & Qt.KeyboardModifier.ShiftModifier
-        turns = {
-            Qt.Key.Key_Left: (-14.0, 0.0),
-            Qt.Key.Key_Right: (14.0, 0.0),
-            Qt.Key.Key_Up: (0.0, -14.0),
-            Qt.Key.Key_Down: (0.0, 14.0),
-        }
-        if shift and key in turns:
-            self._view.drag(*turns[Qt.Key(key)], False)
-        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
-            self._view.zoom(1.0)
-        elif key == Qt.Key.Key_Minus:
-            self._view.zoom(-1.0)
-        else:
-            return False
-        event.accept()
-        return True
+    def _annotate(self, painter: QPainter, size: tuple[float, float]) -> None:
+        metres = self.viewpoint.metres_per_pixel(round(size[1]))
+        camera = self.vtk_renderer.GetActiveCamera()
+        self._annotations.paint(painter, size, self.font(), camera, metres)

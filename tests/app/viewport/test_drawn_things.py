@@ -21,8 +21,8 @@ from made_up import (
 )
 
 from app.theme import DARK, LIGHT
+from app.viewport.colours import rgb
 from app.viewport.interface import PersonStyle
-from app.viewport.people import rgb
 from refine_engine.body import JOINT_INDEX, BodyModel
 from refine_engine.scene import Scene
 from refine_engine.state import OptimizationState
@@ -178,7 +178,7 @@ def test_the_cloud_is_thin_while_moving_and_whole_again_at_rest(
 ) -> None:
     options = replace(ONLY_MESH, depth=True, depth_confidence=0.0)
     shown = make_view(make_scene(), body, make_state(), options)
-    cloud = shown.view.drawing.cloud
+    cloud = shown.view.drawing.evidence.cloud
     whole = DEPTH_SIZE[0] * DEPTH_SIZE[1]
     shown.view.set_moving(True)
     shown.settle()
@@ -262,10 +262,10 @@ def test_displacement_is_coloured_by_centimetres_from_the_ghost(shown: Shown) ->
     view.set_display(replace(ONLY_MESH, colouring="displacement"))
     picture = shown.pixels()
     assert not looks_like(picture[shown.joint(1, SPINE)], COLOURS[1])
-    scale = view.drawing.value_scale
+    scale = view.drawing.crowd.value_scale
     assert scale is not None
     assert scale.end == 10
-    values = view.drawing._people[1]._values.values
+    values = view.drawing.crowd.people[1]._values.values
     assert values == pytest.approx(np.full(len(values), 10.0), abs=1e-3)
 
 
@@ -273,8 +273,8 @@ def test_uncertainty_is_coloured_once_it_is_known(shown: Shown, state: Optimizat
     view = shown.view
     view.set_display(replace(ONLY_MESH, colouring="uncertainty"))
     shown.settle()
-    assert view.drawing.value_scale is not None
-    assert view.drawing.value_scale.note
+    assert view.drawing.crowd.value_scale is not None
+    assert view.drawing.crowd.value_scale.note
     people = {
         i: replace(p, joint_sigma=np.full((len(p.frames), 24), 0.03))
         for i, p in state.people.items()
@@ -282,10 +282,10 @@ def test_uncertainty_is_coloured_once_it_is_known(shown: Shown, state: Optimizat
     view.show_state(replace(state, people=people))
     view.request_render()
     shown.settle()
-    values = view.drawing._people[4]._values.values
+    values = view.drawing.crowd.people[4]._values.values
     assert values == pytest.approx(np.full(len(values), 3.0), abs=1e-3)
-    assert view.drawing.value_scale is not None
-    assert view.drawing.value_scale.end == 5
+    assert view.drawing.crowd.value_scale is not None
+    assert view.drawing.crowd.value_scale.end == 5
 
 
 def test_themes_change_the_background(shown: Shown) -> None:
@@ -300,7 +300,7 @@ def test_damaged_or_missing_depth_and_video_draw_nothing(
     scene = make_scene(video=False, depth=False)
     shown = make_view(scene, body, make_state(), replace(ONLY_MESH, depth=True, camera=True))
     shown.settle()
-    assert shown.view.drawing.cloud.drawn_points == 0
+    assert shown.view.drawing.evidence.cloud.drawn_points == 0
     shown.view.look_through(True)
     assert looks_like(shown.pixels()[shown.joint(1, SPINE)], COLOURS[1])
 
