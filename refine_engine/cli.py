@@ -21,6 +21,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "refine_engine.refine_command",
     "refine_engine.evaluation.evaluate_command",
     "refine_engine.exporters.export_command",
+    "refine_engine.batch.batch_command",
     "refine_engine.evaluation.bench_command",
 )
 """Modules with ``add_command``, in the order in which ``--help`` lists them."""

@@ -1,0 +1,258 @@
+"""``smpl-refiner batch ROOT...``: many results folders, resumable."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from refine_engine.batch.folders import FoundFolder
+    from refine_engine.batch.record import BatchSettings
+    from refine_engine.batch.summary import Outcome
+
+CONFIG_FILE = "batch_config.yaml"
+FAILED, STOPPED = 1, 130
+
+
+def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command to the parser of ``smpl-refiner``."""
+    parser = subparsers.add_parser(
+        "batch",
+        help="refine many results folders, resumable",
+        description=(
+            "Refine every results folder at or below some folders, each in a process of its own. "
+            "Folders that an earlier batch finished with the same settings and unchanged input "
+            "are skipped, interrupted ones go on from their checkpoint, and a failure stops "
+            "nothing but its own folder. Type it again to go on, or to see how far it is."
+        ),
+    )
+    parser.add_argument("roots", type=Path, nargs="+", metavar="ROOT", help="folders to look in")
+    parser.add_argument(
+        "--scheduler",
+        type=scheduler,
+        default="local",
+        metavar="local|slurm",
+        help="this machine, or an array job of Slurm (default local)",
+    )
+    parser.add_argument(
+        "--jobs", type=positive, metavar="N", help="most folders at once (default: one per core)"
+    )
+    parser.add_argument(
+        "--memory-mb",
+        type=positive,
+        metavar="MB",
+        help="local: of all processes together (default: what is free); slurm: of one task "
+        "(default 4000)",
+    )
+    parser.add_argument("--config", metavar="YAML", help="settings: a file, or a preset's name")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="settings",
+        help="change one setting (may be repeated)",
+    )
+    parser.add_argument(
+        "--disable", action="append", default=[], metavar="SUBSTAGE", help="as for refine"
+    )
+    parser.add_argument("--max-frames", type=int, metavar="N", help="only the first N frames")
+    parser.add_argument("--fps", type=float, metavar="F", help="frames a second of the videos")
+    parser.add_argument("--body", metavar="FILE", help="SMPL model file (default: the embedded)")
+    parser.add_argument("--force", action="store_true", help="also what is finished")
+    parser.add_argument(
+        "--summary", type=Path, metavar="FILE", help="default: batch_summary.json in the first ROOT"
+    )
+    parser.add_argument(
+        "--sbatch",
+        action="append",
+        default=[],
+        metavar="OPTION",
+        help="slurm: a further option, as --sbatch=--partition=long (may be repeated)",
+    )
+    parser.add_argument("--cpus", type=positive, default=2, help="slurm: of one task (default 2)")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Refine everything and print the table; returns the exit code."""
+    # Slow to import, and not needed for --help.
+    from refine_engine.batch.folders import find_folders
+    from refine_engine.batch.local import finished_outcome
+    from refine_engine.batch.record import BatchSettings, fingerprint, is_finished
+    from refine_engine.batch.summary import SUMMARY_FILE, Outcome, summary_dict, summary_table
+    from refine_engine.exporters.results_json import write_bytes, write_json
+    from refine_engine.refine_command import settings_of
+
+    body = None if args.body is None else _absolute(args.body)
+    settings = BatchSettings(settings_of(args), args.fps, body)
+    home: Path = args.roots[0]
+    summary = args.summary or home / SUMMARY_FILE
+    outcomes: dict[Path, Outcome] = {}
+    waiting: list[tuple[FoundFolder, str]] = []
+    found = find_folders(args.roots)
+    for entry in found:
+        if entry.problem:
+            outcomes[entry.folder] = Outcome(entry.folder, "failed", entry.problem)
+            continue
+        mark = fingerprint(entry.folder, settings)
+        if not args.force and is_finished(entry.folder, mark):
+            outcomes[entry.folder] = finished_outcome(entry.folder)
+        else:
+            waiting.append((entry, mark))
+    config_file = summary.parent / CONFIG_FILE
+    if waiting:
+        write_bytes(config_file, settings.config.to_yaml().encode())
+        if args.scheduler == "slurm":
+            return _run_slurm(args, settings, config_file, waiting)
+    interrupted = _run_local(args, settings, config_file, waiting, outcomes)
+    ordered = [outcomes[entry.folder] for entry in found]
+    content = summary_dict(ordered)
+    write_json(summary, content)
+    if args.json:
+        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+    else:
+        sys.stdout.write(f"{summary_table(ordered)}\nsummary in {summary}\n")
+    if interrupted:
+        return STOPPED
+    return FAILED if any(o.status == "failed" for o in ordered) else 0
+
+
+def _run_local(
+    args: argparse.Namespace,
+    settings: BatchSettings,
+    config_file: Path,
+    waiting: list[tuple[FoundFolder, str]],
+    outcomes: dict[Path, Outcome],
+) -> bool:
+    """Refine here and fill in ``outcomes``; whether it was interrupted."""
+    from refine_engine.batch.local import Job, LocalRunner, refine_command
+    from refine_engine.batch.record import can_resume
+
+    done = 0
+
+    def tell(outcome: Outcome) -> None:
+        nonlocal done
+        done += 1
+        text = f"[{done}/{len(waiting)}] {outcome.folder}: {outcome.status}"
+        if outcome.seconds is not None:
+            text += f", {outcome.seconds:.1f} s"
+        if outcome.message:
+            text += f" ({outcome.message})"
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    cores = usable_cores()
+    at_once = args.jobs or cores
+    # Folders side by side share the cores; otherwise each would take them all.
+    shared = max(1, cores // max(1, min(at_once, len(waiting))))
+    jobs = [
+        Job(
+            entry.folder,
+            mark,
+            refine_command(
+                entry.folder.resolve(),
+                config_file.resolve(),
+                fps=settings.fps,
+                body_file=settings.body_file,
+                resume=not args.force and can_resume(entry.folder, mark),
+                threads=settings.config.threads or shared,
+            ),
+        )
+        for entry, mark in waiting
+    ]
+    runner = LocalRunner(at_once, args.memory_mb, tell)
+    with _terminate_as_interrupt():
+        for outcome in runner.run(jobs):
+            outcomes[outcome.folder] = outcome
+    return runner.interrupted
+
+
+def _run_slurm(
+    args: argparse.Namespace,
+    settings: BatchSettings,
+    config_file: Path,
+    waiting: list[tuple[FoundFolder, str]],
+) -> int:
+    """Write the job and submit it where that is possible."""
+    from refine_engine.batch.slurm import submit, write_script
+
+    script = write_script(
+        config_file.parent,
+        [entry.folder for entry, _ in waiting],
+        config_file,
+        fps=settings.fps,
+        body_file=settings.body_file,
+        cpus=args.cpus,
+        memory_mb=args.memory_mb or 4000,
+        options=args.sbatch,
+    )
+    answer = submit(script)
+    if answer is None:
+        sys.stderr.write(
+            f"smpl-refiner: this machine has no sbatch, so nothing was submitted; type "
+            f"`sbatch {script}` on one that has.\n"
+        )
+        return FAILED
+    sys.stdout.write(f"{answer}\n{len(waiting)} folders in {script}; type batch again to see\n")
+    return 0
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """A polite request to end (a cluster's time limit) keeps what was reached, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def scheduler(text: str) -> str:
+    """``local`` or ``slurm``."""
+    if text not in ("local", "slurm"):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not supported: addresses of schedulers are not, choose local or slurm"
+        )
+    return text
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return value
+
+
+def _absolute(body: str) -> str:
+    """A path that still holds in another folder; a gender's name stays as it is."""
+    return str(Path(body).resolve()) if Path(body).exists() else body
