@@ -138,6 +138,7 @@ def _run_local(
 ) -> bool:
     """Refine here and fill in ``outcomes``; whether it was interrupted."""
     from refine_engine.batch.local import Job, LocalRunner, refine_command
+    from refine_engine.batch.memory import expected_mb
     from refine_engine.batch.record import can_resume
 
     done = 0
@@ -169,6 +170,7 @@ def _run_local(
                 resume=not args.force and can_resume(entry.folder, mark),
                 threads=settings.config.threads or shared,
             ),
+            expected_mb(entry.folder, settings.config.max_frames),
         )
         for entry, mark in waiting
     ]

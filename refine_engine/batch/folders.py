@@ -76,9 +76,7 @@ def _search(folder: Path, depth: int, found: dict[Path, FoundFolder], visited: s
     except InputError as error:
         problem = f"{error.problem}; {error.remedy}"
     if _STAGES & {child.name for child in children}:
-        found.setdefault(
-            real, FoundFolder(folder, problem or "holds stages but no people")
-        )
+        found.setdefault(real, FoundFolder(folder, problem or "holds stages but no people"))
         return
     if depth > 0:
         for child in children:

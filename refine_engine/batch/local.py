@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from refine_engine.batch.memory import available_mb, resident_mb
+from refine_engine.batch.memory import available_mb, peak_mb
 from refine_engine.batch.record import (
     LOG_FILE,
     OUTPUT_FOLDER,
@@ -24,9 +24,6 @@ from refine_engine.errors import RefinementError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-FIRST_GUESS_MB = 1000.0
-"""Memory of a run before one has been seen."""
 
 _SPARE = 0.9
 """Share of the usable memory that is used."""
@@ -45,6 +42,8 @@ class Job:
     """Its fingerprint."""
     command: tuple[str, ...]
     """Process to run."""
+    expected_mb: float
+    """Guess of the memory that it needs."""
 
 
 @dataclass
@@ -76,7 +75,8 @@ class LocalRunner:
     """Whether Ctrl-C ended the batch before its time."""
     most_at_once: int = 0
     """How many processes ran at a time, at most."""
-    _largest_mb: float = 0.0
+    _ratio: float = 0.0
+    """Largest peak of a finished process, as a multiple of what was expected."""
     _running: list[_Running] = field(default_factory=list)
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome]:
@@ -89,7 +89,7 @@ class LocalRunner:
         outcomes: dict[Path, Outcome] = {}
         try:
             while waiting or self._running:
-                while waiting and len(self._running) < self._allowed():
+                while waiting and self._has_room(waiting[0]):
                     self._start(waiting.pop(0), outcomes)
                 self._collect(outcomes)
                 time.sleep(_POLL_S)
@@ -105,14 +105,18 @@ class LocalRunner:
             outcomes.setdefault(job.folder, Outcome(job.folder, "not started"))
         return [outcomes[job.folder] for job in jobs]
 
-    def _allowed(self) -> int:
-        """How many processes may run now; always at least one."""
-        held = sum(resident_mb(r.process.pid) for r in self._running)
-        usable = available_mb() + held
+    def _has_room(self, job: Job) -> bool:
+        """Whether cores and memory allow one more; one alone is always allowed."""
+        if not self._running:
+            return True
+        if len(self._running) >= self.jobs_at_once:
+            return False
+        usable = available_mb() + sum(r.peak_mb for r in self._running)
         if self.memory_mb is not None:
             usable = min(usable, self.memory_mb / _SPARE)
-        each = self._largest_mb or FIRST_GUESS_MB
-        return max(1, min(self.jobs_at_once, int(_SPARE * usable / each)))
+        ratio = self._ratio or 1.0
+        taken = sum(max(r.peak_mb, ratio * r.job.expected_mb) for r in self._running)
+        return taken + ratio * job.expected_mb <= _SPARE * usable
 
     def _start(self, job: Job, outcomes: dict[Path, Outcome]) -> None:
         try:
@@ -136,12 +140,12 @@ class LocalRunner:
 
     def _collect(self, outcomes: dict[Path, Outcome]) -> None:
         for running in list(self._running):
-            running.peak_mb = max(running.peak_mb, resident_mb(running.process.pid))
-            code = _finished(running)
+            running.peak_mb = max(running.peak_mb, peak_mb(running.process.pid))
+            code = running.process.poll()
             if code is None:
                 continue
             self._running.remove(running)
-            self._largest_mb = max(self._largest_mb, running.peak_mb)
+            self._ratio = max(self._ratio, running.peak_mb / running.job.expected_mb)
             self._note(_outcome(running, code), outcomes)
 
     def _stop(self, outcomes: dict[Path, Outcome]) -> None:
@@ -190,25 +194,12 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": home if not rest else os.pathsep.join([home, rest])}
 
 
-def _finished(running: _Running) -> int | None:
-    """Exit code, or None while it runs; where the system tells, its exact peak of memory too."""
-    if not hasattr(os, "wait4"):
-        return running.process.poll()
-    if running.process.returncode is not None:
-        return running.process.returncode
-    pid, status, usage = os.wait4(running.process.pid, os.WNOHANG)
-    if pid == 0:
-        return None
-    # Linux counts kilobytes, macOS bytes.
-    unit = 1024**2 if sys.platform == "darwin" else 1024
-    running.peak_mb = max(running.peak_mb, usage.ru_maxrss / unit)
-    running.process.returncode = os.waitstatus_to_exitcode(status)
-    return running.process.returncode
-
-
 def _outcome(running: _Running, code: int) -> Outcome:
     job, seconds = running.job, time.monotonic() - running.started
-    facts: dict[str, Any] = {"seconds": round(seconds, 2), "peak_memory_mb": round(running.peak_mb)}
+    facts: dict[str, Any] = {
+        "seconds": round(seconds, 2),
+        "peak_memory_mb": round(running.peak_mb) or None,
+    }
     result = read_result(job.folder) if code in (0, _STOPPED) else {}
     status, message = "failed", ""
     if code == 0 and result.get("status") == "success":

@@ -1,0 +1,152 @@
+"""The whole command, with real refinements of tiny scenes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from refine_engine import cli
+from refine_engine.batch.slurm import write_script
+from refine_engine.errors import InputError
+
+QUICK = ["--disable", "motion", "--disable", "environmental", "--disable", "scale"]
+QUICK += ["--disable", "final", "--disable", "smpl", "--set", "root_fitting_iterations=2"]
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scene") / "v1"
+    command = ["sample", str(path), "--people", "1", "--frames", "16", "--no-video", "--no-masks"]
+    assert cli.main([*command, "--image-size", "90x160", "--depth-size", "36x64"]) == 0
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path, scene: Path) -> Path:
+    shutil.copytree(scene, tmp_path / "videos" / "v1")
+    return tmp_path / "videos"
+
+
+def statuses(root: Path) -> dict[str, str]:
+    found = json.loads((root / "batch_summary.json").read_text())
+    return {Path(f["folder"]).name: f["status"] for f in found["folders"]}
+
+
+@pytest.mark.slow
+def test_what_is_finished_is_skipped_until_its_input_changes(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["batch", str(root), *QUICK]) == 0
+    assert statuses(root) == {"v1": "success"}
+    result = root / "v1" / "5_refinement" / "refinement_results.json"
+    assert json.loads(result.read_text())["status"] == "success"
+    assert "1 success" in capsys.readouterr().out
+    written = result.stat().st_mtime_ns
+    assert cli.main(["batch", str(root), *QUICK]) == 0
+    assert statuses(root) == {"v1": "skipped"}
+    assert result.stat().st_mtime_ns == written
+    # A damaged input is another input: it is tried again, fails, and says why.
+    people = next((root / "v1" / "3_pose_estimation").glob("person_*/smpl_params_camera.npz"))
+    people.write_bytes(b"PK damaged")
+    shutil.rmtree(root / "v1" / "4_world_space")
+    capsys.readouterr()
+    assert cli.main(["batch", str(root), *QUICK, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["counts"] == {"failed": 1}
+    assert "smpl_params_camera.npz" in found["folders"][0]["message"]
+    assert statuses(root) == {"v1": "failed"}
+
+
+def test_an_address_is_not_supported(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["batch", "x", "--scheduler", "tcp://10.0.0.1:8786"])
+    assert caught.value.code == 2
+    assert "not supported" in capsys.readouterr().err
+
+
+def test_nothing_to_do_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["batch", str(tmp_path)]) == 2
+    assert "holds no MultiTRAM results folder" in capsys.readouterr().err
+
+
+def test_without_sbatch_the_script_is_written_and_it_says_so(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    command = ["batch", str(root), "--scheduler", "slurm", *QUICK]
+    assert cli.main([*command, "--sbatch=--partition=long", "--memory-mb", "1500"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "has no sbatch" in error
+    script = (root / "batch_slurm.sh").read_text()
+    assert "#SBATCH --array=0-0\n" in script
+    assert "#SBATCH --partition=long\n" in script
+    assert "#SBATCH --mem=1500M\n" in script
+    assert (root / "batch_folders.txt").read_text() == f"{(root / 'v1').resolve()}\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Slurm's scripts are for a POSIX shell")
+@pytest.mark.slow
+def test_a_submitted_array_refines_its_folders(
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """An ``sbatch`` that runs the first task of the array at once."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    sbatch = tools / "sbatch"
+    sbatch.write_text(
+        '#!/bin/bash\nSLURM_ARRAY_TASK_ID=0 bash "$1" >&2 && echo "Submitted batch job 7"\n'
+    )
+    sbatch.chmod(sbatch.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    spaced = root.rename(root.with_name("two words"))
+    assert cli.main(["batch", str(spaced), "--scheduler", "slurm", *QUICK]) == 0
+    assert "Submitted batch job 7" in capsys.readouterr().out
+    # The same command afterwards finds it finished, on either scheduler.
+    assert cli.main(["batch", str(spaced), *QUICK]) == 0
+    assert statuses(spaced) == {"v1": "skipped"}
+
+
+def test_a_refused_job_is_an_error(
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    sbatch = tools / "sbatch"
+    sbatch.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('error: invalid partition')\n")
+    sbatch.chmod(sbatch.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tools))
+    assert cli.main(["batch", str(root), "--scheduler", "slurm"]) == 1
+    assert "refused by sbatch (error: invalid partition)" in capsys.readouterr().err
+
+
+def test_names_and_options_that_would_break_the_script(tmp_path: Path) -> None:
+    def write(folder: Path, *options: str) -> None:
+        write_script(
+            tmp_path,
+            [folder],
+            tmp_path / "c.yaml",
+            fps=None,
+            body_file=None,
+            cpus=1,
+            memory_mb=1,
+            options=options,
+        )
+
+    with pytest.raises(InputError, match="line break"):
+        write(tmp_path / "a\nb")
+    with pytest.raises(InputError, match="no option of sbatch"):
+        write(tmp_path / "a", "rm -rf")
+    assert not list(tmp_path.iterdir())
