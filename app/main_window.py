@@ -7,22 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from PyQt6.QtCore import QSize, Qt, QTimer
+from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QGuiApplication, QImage, QPainter
 from PyQt6.QtWidgets import (
     QApplication,
     QDialog,
     QLabel,
     QMainWindow,
-    QMenu,
     QMessageBox,
-    QSizePolicy,
-    QToolBar,
-    QToolButton,
     QWidget,
 )
 
-from app import commands, theme
+from app import arrangement, commands, theme
 from app.actions import ActionRegistry
 from app.autosave import Autosave
 from app.dialogs.about import AboutDialog
@@ -33,7 +29,6 @@ from app.engine import Engine
 from app.errors import ErrorReport, system_information
 from app.exports import ExportCommands
 from app.files import FileCommands
-from app.panels.dock import Dock
 from app.panels.losses import LossesPanel
 from app.panels.people import PeoplePanel
 from app.panels.report import ReportPanel
@@ -48,8 +43,6 @@ from app.settings import Preferences, Settings
 from app.status import StatusLine
 from app.view_area import ViewArea
 from app.viewport.interface import DisplayOptions, PersonStyle
-
-TOOLBAR = ("run.all", "run.pause", "run.step_iteration", "run.step_stage", "run.stop", "run.cancel")
 
 
 def _make_view(parent: QWidget) -> Any:
@@ -100,9 +93,16 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self.area)
         self.status = StatusLine(self.session, self)
         self.setStatusBar(self.status)
-        self._make_docks()
-        self._make_menus()
-        self._make_toolbar()
+        self.docks = arrangement.make_docks(self)
+        arrangement.size_docks(self)
+        self.recent_menu = arrangement.make_menus(self)
+        self.settings.recent_changed.connect(self._fill_recent)
+        self._fill_recent()
+        self.toolbar = arrangement.make_toolbar(self)
+        self.title = QLabel("", self)
+        self.title.setProperty("role", "small")
+        self.title.setContentsMargins(0, 7, 14, 7)
+        arrangement.place_title(self, self.title)
         self.autosave = Autosave(self.files.content, autosave_folder, self)
         self._moving = QTimer(self)
         self._moving.setSingleShot(True)
@@ -126,136 +126,8 @@ class MainWindow(QMainWindow):
         self.report = ReportPanel(self.session)
         self.timeline = TimelinePanel(self.session)
 
-    def _make_docks(self) -> None:
-        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
-        bottom = Qt.DockWidgetArea.BottomDockWidgetArea
-        self.docks: dict[str, Dock] = {}
-        for key, title, panel, area in (
-            ("sub_stages", "Sub-stages", self.sub_stages, left),
-            ("weights", "Weights", self.weights, left),
-            ("people", "People", self.people, left),
-            ("losses", "Losses", self.losses, right),
-            ("scale", "Scale", self.scale, right),
-            ("runs", "Runs", self.runs, right),
-            ("report", "Report", self.report, right),
-            ("timeline", "Time", self.timeline, bottom),
-        ):
-            dock = Dock(key, title, panel, self)
-            self.addDockWidget(area, dock)
-            self.docks[key] = dock
-        for corner in (Qt.Corner.BottomLeftCorner, Qt.Corner.BottomRightCorner):
-            self.setCorner(corner, bottom)
-        self.setDockNestingEnabled(True)
-        self.tabifyDockWidget(self.docks["scale"], self.docks["runs"])
-        self.tabifyDockWidget(self.docks["runs"], self.docks["report"])
-        self.docks["scale"].raise_()
-        self.docks["timeline"].setTitleBarWidget(QWidget(self))
-        self.docks["weights"].title.extra.addWidget(self.weights.preset_button)
-        self._size_docks()
-
-    def _size_docks(self) -> None:
-        docks, horizontal = self.docks, Qt.Orientation.Horizontal
-        vertical = Qt.Orientation.Vertical
-        self.resizeDocks([docks["sub_stages"], docks["losses"]], [390, 350], horizontal)
-        self.resizeDocks(
-            [docks["sub_stages"], docks["weights"], docks["people"]], [250, 316, 150], vertical
-        )
-        self.resizeDocks([docks["losses"], docks["scale"]], [470, 220], vertical)
-        self.resizeDocks([docks["timeline"]], [150], vertical)
-
-    def _make_menus(self) -> None:
-        bar = self.menuBar()
-        assert bar is not None
-        self.recent_menu = QMenu("Open &recent", self)
-        self.format_menu = QMenu("Export &as", self)
-        self.exports.fill_menu(self.format_menu)
-        for name in commands.MENUS:
-            menu = bar.addMenu(f"&{name}")
-            assert menu is not None
-            for command in self.registry.commands(name):
-                if command.separator_before:
-                    menu.addSeparator()
-                menu.addAction(self.registry[command.key])
-                if command.key == "file.open":
-                    menu.addMenu(self.recent_menu)
-                elif command.key == "file.export":
-                    menu.addMenu(self.format_menu)
-            if name == "View":
-                menu.addSeparator()
-                panels = menu.addMenu("P&anels")
-                for dock in self.docks.values():
-                    if panels is not None:
-                        panels.addAction(dock.toggleViewAction())
-        self.settings.recent_changed.connect(self._fill_recent)
-        self._fill_recent()
-
     def _fill_recent(self) -> None:
-        self.recent_menu.clear()
-        folders = self.settings.recent
-        for folder in folders:
-            action = self.recent_menu.addAction(str(folder))
-            if action is not None:
-                action.triggered.connect(lambda _=False, f=folder: self.files.open(f))
-        if folders:
-            self.recent_menu.addSeparator()
-            forget = self.recent_menu.addAction("Forget these")
-            if forget is not None:
-                forget.triggered.connect(self.settings.clear_recent)
-        self.recent_menu.setEnabled(bool(folders))
-        self.area.empty.show_recent([str(f) for f in folders])
-
-    def _make_toolbar(self) -> None:
-        bar = QToolBar("Run", self)
-        bar.setObjectName("toolbar")
-        bar.setMovable(False)
-        bar.setIconSize(QSize(14, 14))
-        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-        for key in TOOLBAR:
-            bar.addAction(self.registry[key])
-        primary = bar.widgetForAction(self.registry["run.all"])
-        if primary is not None:
-            primary.setProperty("role", "primary")
-        bar.addSeparator()
-        bar.addAction(self.registry["run.live"])
-        spacer = QWidget(bar)
-        spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        bar.addWidget(spacer)
-        self.title = QLabel("", bar)
-        self.title.setProperty("role", "small")
-        self.before_after = self._tool_button(bar, "Before / after  G", "view.ghost")
-        bar.addAction(self.registry["run.reset"])
-        bar.addAction(self.registry["file.export"])
-        self.toolbar = bar
-        self.addToolBar(bar)
-        for child in bar.findChildren(QToolButton):
-            child.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        menu_bar = self.menuBar()
-        if menu_bar is not None:
-            self.title.setContentsMargins(0, 7, 14, 7)
-            menu_bar.setCornerWidget(self.title, Qt.Corner.TopRightCorner)
-
-    def _place_title(self) -> None:
-        # A menu bar gives its corner widget a size only when it is set.
-        bar = self.menuBar()
-        if bar is not None:
-            bar.setCornerWidget(self.title, Qt.Corner.TopRightCorner)
-            self.title.show()
-
-    def _tool_button(self, bar: QToolBar, text: str, key: str) -> QToolButton:
-        action = self.registry[key]
-        button = QToolButton(bar)
-        button.setText(text)
-        button.setCheckable(True)
-        button.setChecked(action.isChecked())
-        button.setToolTip(action.toolTip())
-        button.setAccessibleName("Before and after")
-        button.clicked.connect(action.trigger)
-        action.toggled.connect(button.setChecked)
-        action.enabledChanged.connect(button.setEnabled)
-        button.setEnabled(action.isEnabled())
-        bar.addWidget(button)
-        return button
+        arrangement.fill_recent(self, self.recent_menu)
 
     def _connect(self) -> None:
         session = self.session
@@ -331,7 +203,7 @@ class MainWindow(QMainWindow):
         ]
         self.title.setText("  ·  ".join(parts))
         self.title.setToolTip(str(opened.folder))
-        self._place_title()
+        arrangement.place_title(self, self.title)
         self.setWindowTitle(f"{opened.folder.name} — SMPL Refiner")
         self.docks["people"].title.note.setText("frames seen  ·  height  ·  likelihood")
         self._show_caption()
@@ -382,7 +254,7 @@ class MainWindow(QMainWindow):
             self._moving.start()
 
     def _on_drawn(self, seconds: float) -> None:
-        self.session.seconds_per_frame = seconds
+        self.session.steering.seconds_per_frame = seconds
         self.status.note_frame(seconds, self.area.view.gl_renderer if self.area.view else "")
 
     def _show_caption(self) -> None:
@@ -577,7 +449,7 @@ class MainWindow(QMainWindow):
             dock.setFloating(False)
             dock.show()
         self.restoreState(self._default_layout)
-        self._size_docks()
+        arrangement.size_docks(self)
 
     def picture(self) -> QImage:
         """The whole window as a picture, the 3-D view included on every platform."""

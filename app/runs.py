@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.loss_curves import SubStageCurves
+from app.mailbox import LossRecord
 from refine_engine.config import ENABLE_KEYS, ITERATION_KEYS, RefinementConfig
 from refine_engine.state import (
     SUBSTAGES,
@@ -14,6 +15,7 @@ from refine_engine.state import (
     RefinementOutput,
     ScaleReport,
     SubStage,
+    SubStageResult,
     SubStageStatus,
 )
 
@@ -76,6 +78,82 @@ def fresh_rows() -> dict[SubStage, SubStageRow]:
     return {s: SubStageRow(s) for s in SUBSTAGES}
 
 
+class Numbers:
+    """Rows and curves of the seven sub-stages, filled while they run."""
+
+    def __init__(self) -> None:
+        self.rows = fresh_rows()
+        self.curves: dict[SubStage, SubStageCurves] = {}
+        self._began: dict[SubStage, float] = {}
+
+    @classmethod
+    def of_run(cls, config: RefinementConfig, before: Numbers, first: SubStage | None) -> Numbers:
+        """Numbers of a run that begins: what it skips is said, what was done before stays."""
+        made = cls()
+        for sub_stage in SUBSTAGES:
+            if not is_enabled(config, sub_stage):
+                made.rows[sub_stage].status = "skipped"
+        for sub_stage in SUBSTAGES[: SUBSTAGES.index(first)] if first else ():
+            if before.rows[sub_stage].status != "waiting":
+                made.rows[sub_stage] = replace(before.rows[sub_stage])
+                if sub_stage in before.curves:
+                    made.curves[sub_stage] = before.curves[sub_stage]
+        return made
+
+    def note(self, record: LossRecord) -> None:
+        """Take over what one snapshot says."""
+        row = self.rows[record.sub_stage]
+        if record.event == "end" and record.status == "skipped":
+            if row.status == "waiting":
+                row.status = "skipped"
+            return
+        if record.event == "begin":
+            self._began[record.sub_stage] = record.seconds
+            self.curves[record.sub_stage] = SubStageCurves()
+            row.status, row.iterations, row.final_loss = "running", 0, None
+        row.iterations = max(row.iterations, record.iteration)
+        row.seconds = record.seconds - self._began.get(record.sub_stage, record.seconds)
+        row.message = record.message
+        curves = self.curves.setdefault(record.sub_stage, SubStageCurves())
+        if record.event == "iteration":
+            row.status, row.final_loss = "running", record.total_loss
+            curves.append(record.iteration, record.total_loss, record.terms)
+        elif record.event == "end":
+            row.status = record.status
+            row.final_loss = None if record.sub_stage == "init" else record.total_loss
+            curves.rolled_back = record.status == "rolled_back"
+
+    def take(self, results: Iterable[SubStageResult]) -> None:
+        """Take over what the engine says at the end of a run."""
+        for result in results:
+            row = self.rows[result.sub_stage]
+            row.status, row.iterations = result.status, result.iterations
+            row.seconds, row.message = result.seconds, result.message
+            if result.sub_stage != "init":
+                row.final_loss = result.final_loss
+
+    def close(self, *, finished: bool) -> None:
+        """The run is over: nothing is running any more."""
+        for row in self.rows.values():
+            if row.status == "running":
+                row.status = "capped" if finished else "waiting"
+
+    def progress(self, config: RefinementConfig) -> tuple[float, float | None]:
+        """Fraction done in [0, 1], and a guess of the seconds left (None: too early)."""
+        done = total = 0.0
+        for sub_stage in SUBSTAGES[1:]:
+            if not is_enabled(config, sub_stage):
+                continue
+            cap = float(iteration_cap(config, sub_stage) or 0)
+            row = self.rows[sub_stage]
+            total += cap
+            done += min(row.iterations, cap) if row.status in ("waiting", "running") else cap
+        seconds = sum(row.seconds or 0.0 for row in self.rows.values())
+        fraction = done / total if total else 0.0
+        left = seconds / fraction * (1 - fraction) if fraction > 0.02 else None
+        return fraction, left
+
+
 @dataclass
 class RunRecord:
     """One run of the history."""
@@ -88,8 +166,7 @@ class RunRecord:
     initial_state: OptimizationState
     start_state: OptimizationState
     """Where it began: the initial state, or an earlier result."""
-    rows: dict[SubStage, SubStageRow] = field(default_factory=fresh_rows)
-    curves: dict[SubStage, SubStageCurves] = field(default_factory=dict)
+    numbers: Numbers = field(default_factory=Numbers)
     status: Literal["running", "finished", "stopped", "cancelled", "failed"] = "running"
     final_state: OptimizationState | None = None
     output: RefinementOutput | None = None
@@ -98,6 +175,11 @@ class RunRecord:
     metrics: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Name to (before, after), where the engine computed them."""
     seconds: float = 0.0
+
+    @property
+    def rows(self) -> dict[SubStage, SubStageRow]:
+        """Numbers of its sub-stages."""
+        return self.numbers.rows
 
     @property
     def total_loss(self) -> float | None:

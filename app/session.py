@@ -6,37 +6,22 @@ own.  Everything here runs on the GUI thread; the engine's thread reaches it thr
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
-from PyQt6.QtGui import QUndoCommand, QUndoStack
+from PyQt6.QtGui import QUndoStack
 
-from app.engine_worker import (
-    EnginePort,
-    EngineThread,
-    OpenedScene,
-    RunOutcome,
-    RunRequest,
-    SteeredControl,
-)
+from app.config_undo import ConfigCommand
+from app.engine_worker import EnginePort, OpenedScene, RunOutcome, RunRequest
 from app.errors import ErrorReport, report
 from app.loss_curves import SubStageCurves
-from app.mailbox import LossRecord
+from app.mailbox import Delivery
 from app.playback import Playback
-from app.runs import (
-    TITLES,
-    RunRecord,
-    SubStageRow,
-    fresh_rows,
-    is_enabled,
-    iteration_cap,
-    only_between,
-)
+from app.runs import TITLES, Numbers, RunRecord, SubStageRow, is_enabled, only_between
+from app.steering import Activity, Steering, StepUnit
 from app.theme import person_colour
 from refine_engine.config import ENABLE_KEYS, TERM_NAMES, RefinementConfig
 from refine_engine.errors import ConfigError
@@ -49,12 +34,7 @@ from refine_engine.state import (
     SubStage,
 )
 
-Activity = Literal[
-    "empty", "opening", "ready", "running", "pausing", "paused", "stopping", "working"
-]
-
 MAX_RUNS = 40
-_MIN_PACE_MS = 33
 _LIVE_DELAY_MS = 40
 
 
@@ -103,44 +83,31 @@ class Session(QObject):
         self.ghost_run: int | None = None
         """Run whose result is the ghost; None = the state before."""
         self.heights: Mapping[int, float] = {}
-        self.activity: Activity = "empty"
         self.selection: int | None = None
         self.hidden: set[int] = set()
-        self.rows: dict[SubStage, SubStageRow] = fresh_rows()
-        self.curves: dict[SubStage, SubStageCurves] = {}
+        self.numbers = Numbers()
+        """Rows and curves of the shown run."""
         self.runs: list[RunRecord] = []
         self.shown_run: int | None = None
         self.live = False
-        self.seconds_per_frame = 0.0
-        """Time that the view needed for its last frame; snapshots are paced by it."""
         self.body_folder = ""
-        self._control: SteeredControl | None = None
         self._current: RunRecord | None = None
         self._live_run = False
         self._live_again = False
         self._live_output: RefinementOutput | None = None
         self._number = 0
-        self._opening: Path | None = None
-        self._last_show = 0.0
-        self._begin_seconds: dict[SubStage, float] = {}
-        self._thread = EngineThread(engine, self)
-        worker = self._thread.worker
-        worker.opened.connect(self._on_opened)
-        worker.open_failed.connect(self._on_open_failed)
-        worker.run_ended.connect(self._on_run_ended)
-        worker.job_done.connect(self._on_job_done)
-        worker.job_failed.connect(self._on_job_failed)
-        self._thread.mailbox.ready.connect(self._on_mail)
-        self._pace = QTimer(self)
-        self._pace.setSingleShot(True)
-        self._pace.timeout.connect(self._deliver)
+        self.steering = Steering(engine, self)
+        self.steering.activity_changed.connect(self.activity_changed)
+        self.steering.opened.connect(self._on_opened)
+        self.steering.open_failed.connect(self._on_open_failed)
+        self.steering.delivered.connect(self._on_delivered)
+        self.steering.run_ended.connect(self._on_run_ended)
+        self.steering.job_done.connect(self.job_done)
+        self.steering.job_failed.connect(self._on_job_failed)
         self._live_timer = QTimer(self)
         self._live_timer.setSingleShot(True)
         self._live_timer.setInterval(_LIVE_DELAY_MS)
         self._live_timer.timeout.connect(self._start_live)
-        self._held.connect(self._on_held)
-
-    _held = pyqtSignal(bool)
 
     # What is open
 
@@ -182,12 +149,27 @@ class Session(QObject):
     @property
     def busy(self) -> bool:
         """Whether the engine's thread has a job."""
-        return self.activity not in ("empty", "ready")
+        return self.steering.busy
+
+    @property
+    def activity(self) -> Activity:
+        """What the engine's thread does."""
+        return self.steering.activity
+
+    @property
+    def rows(self) -> dict[SubStage, SubStageRow]:
+        """Numbers of the seven sub-stages."""
+        return self.numbers.rows
+
+    @property
+    def curves(self) -> dict[SubStage, SubStageCurves]:
+        """Losses of the sub-stages that ran."""
+        return self.numbers.curves
 
     @property
     def run_active(self) -> bool:
         """Whether a run is under way, held or not."""
-        return self._control is not None
+        return self.steering.control is not None
 
     @property
     def person_ids(self) -> list[int]:
@@ -203,13 +185,10 @@ class Session(QObject):
         if self.busy:
             self.notice.emit("Wait until the present work has ended, or stop it.")
             return
-        self._opening = folder
-        self._set_activity("opening")
         self.notice.emit(f"Opening {folder} …")
-        self._thread.open_requested.emit(folder, self.config, self.body_folder)
+        self.steering.open(folder, self.config, self.body_folder)
 
     def _on_opened(self, opened: OpenedScene) -> None:
-        self._opening = None
         self.opened = opened
         self.state = opened.state
         self.heights = opened.heights
@@ -218,7 +197,6 @@ class Session(QObject):
         self._number, self._live_output = 0, None
         self._reset_rows()
         self.playback.set_clip(opened.scene.num_frames, opened.scene.fps)
-        self._set_activity("ready")
         self.scene_changed.emit()
         self.ghost_changed.emit()
         self.scale_changed.emit()
@@ -227,8 +205,6 @@ class Session(QObject):
         self.notice.emit(f"Opened {opened.folder}: {people} people, {frames} frames.")
 
     def _on_open_failed(self, folder: Path, error: BaseException) -> None:
-        self._opening = None
-        self._set_activity("ready" if self.opened else "empty")
         self.failed.emit(report(f"{folder.name or folder} could not be opened", error))
 
     # Settings, with undo
@@ -236,7 +212,7 @@ class Session(QObject):
     def set_config(self, config: RefinementConfig, text: str, merge_key: str = "") -> None:
         """Change settings as one undoable step; steps with the same key melt together."""
         if config != self.config:
-            self.undo.push(_ConfigCommand(self, config, text, merge_key))
+            self.undo.push(ConfigCommand(self.apply_config, self.config, config, text, merge_key))
 
     def change(self, key: str, value: Any, merge: bool = False) -> None:
         """Change one setting by its key.
@@ -265,13 +241,14 @@ class Session(QObject):
     def apply_config(self, config: RefinementConfig) -> None:
         """Take over settings without an undo step (the undo stack itself calls this)."""
         before, self.config = self.config, config
-        if self._control is not None:
+        control = self.steering.control
+        if control is not None:
             if config.weights() != before.weights():
-                self._control.set_weights(config.weights())
+                control.set_weights(config.weights())
             for sub_stage, key in ENABLE_KEYS.items():
                 waiting = self.rows[sub_stage].status == "waiting"  # type: ignore[index]
                 if getattr(before, key) != getattr(config, key) and waiting:
-                    self._control.set_enabled(sub_stage, getattr(config, key))  # type: ignore[arg-type]
+                    control.set_enabled(sub_stage, getattr(config, key))  # type: ignore[arg-type]
         self.config_changed.emit()
         if self.live and config.weights() != before.weights():
             self._live_timer.start()
@@ -283,50 +260,38 @@ class Session(QObject):
         first: SubStage | None = None,
         last: SubStage | None = None,
         *,
-        paused: Literal["", "iteration", "sub_stage"] = "",
+        step: StepUnit | None = None,
     ) -> None:
         """Run all enabled sub-stages, or only those from ``first`` to ``last``.
 
-        With ``first`` the run goes on from the shown state, else from the input.  ``paused`` lets
+        With ``first`` the run goes on from the shown state, else from the input.  ``step`` lets
         it do one iteration or sub-stage and hold.
         """
         if self.opened is None or self.activity != "ready":
             return
         first = None if first == "init" else first
         label = "all" if first is None and last is None else f"{first or 'init'} to {last or 'end'}"
-        control = SteeredControl(self._held.emit)
-        # Before the engine sees it: it must not be an iteration ahead of the user's step.
-        if paused == "iteration":
-            control.step_iteration()
-        elif paused == "sub_stage":
-            control.step_substage()
-        part = only_between(self.config, first, last)
-        self._start(part, label, first, control, live=False)
-        if paused:
-            self._set_activity("pausing")
+        self._start(only_between(self.config, first, last), label, first, step=step)
 
     def _start(
         self,
         config: RefinementConfig,
         label: str,
         first: SubStage | None,
-        control: SteeredControl,
         *,
-        live: bool,
+        step: StepUnit | None = None,
+        live: bool = False,
     ) -> None:
         if self.opened is None:
             return
         start = self.state if first is not None else None
-        before = self.run_record(self.shown_run) if self.shown_run is not None else None
-        earlier = before.output.sub_stages if before and before.output and first else ()
-        kept = dict(self.rows) if first is not None else {}
+        output = self.shown_output if first is not None else None
+        earlier = output.sub_stages if output is not None else ()
         self._number += 1
         self._live_run = live
-        self._control = control
-        self._reset_rows(config)
-        for sub_stage in SUBSTAGES[: SUBSTAGES.index(first)] if first else ():
-            if kept[sub_stage].status != "waiting":
-                self.rows[sub_stage] = replace(kept[sub_stage])
+        self.numbers = Numbers.of_run(config, self.numbers, first)
+        self.rows_changed.emit()
+        self.losses_reset.emit()
         self._current = RunRecord(
             number=self._number,
             label=label,
@@ -334,26 +299,21 @@ class Session(QObject):
             config=config,
             initial_state=self.opened.state,
             start_state=start or self.opened.state,
-            rows=self.rows,
-            curves=self.curves,
+            numbers=self.numbers,
         )
-        self._set_activity("running")
+        control = self.steering.new_control(step)
         request = RunRequest(
-            self._number, self.opened, config, self._control, start, first, tuple(earlier), live
+            self._number, self.opened, config, control, start, first, tuple(earlier), live
         )
-        self._thread.run_requested.emit(request)
+        self.steering.begin(request, control, stepping=step is not None)
 
     def pause(self) -> None:
-        """Hold before the next iteration."""
-        if self._control is not None and self.activity == "running":
-            self._set_activity("pausing")
-            self._control.pause()
+        """Hold as soon as possible."""
+        self.steering.pause()
 
     def resume(self) -> None:
         """Go on after a pause."""
-        if self._control is not None and self.activity in ("paused", "pausing"):
-            self._set_activity("running")
-            self._control.resume()
+        self.steering.resume()
 
     def step_iteration(self) -> None:
         """One iteration, then hold; starts a run where none is active."""
@@ -363,29 +323,19 @@ class Session(QObject):
         """To the end of the present or next sub-stage, then hold; starts a run likewise."""
         self._step("sub_stage")
 
-    def _step(self, unit: Literal["iteration", "sub_stage"]) -> None:
-        if self._control is None:
-            self.run(paused=unit)
-            return
-        if self.activity == "stopping":
-            return
-        self._set_activity("pausing")
-        if unit == "iteration":
-            self._control.step_iteration()
+    def _step(self, unit: StepUnit) -> None:
+        if self.run_active:
+            self.steering.step(unit)
         else:
-            self._control.step_substage()
+            self.run(step=unit)
 
     def stop(self) -> None:
         """End the run and keep what was reached."""
-        if self._control is not None:
-            self._set_activity("stopping")
-            self._control.stop()
+        self.steering.stop()
 
     def cancel(self) -> None:
         """End the run and discard it."""
-        if self._control is not None:
-            self._set_activity("stopping")
-            self._control.cancel()
+        self.steering.cancel()
 
     def reset(self) -> None:
         """Show the input's state again; the history of runs stays."""
@@ -407,7 +357,7 @@ class Session(QObject):
     def _start_live(self) -> None:
         if self.opened is None or not self.live:
             return
-        if self._control is not None:
+        if self.run_active:
             self._live_again = self._live_run
             return
         if self.activity != "ready" or self.state is None:
@@ -416,92 +366,38 @@ class Session(QObject):
         if not enabled:
             return
         last = enabled[-1]
-        control = SteeredControl(self._held.emit)
-        self._start(only_between(self.config, last, last), "live", last, control, live=True)
-
-    def _on_held(self, holding: bool) -> None:
-        if self._control is None or self.activity not in ("pausing", "paused"):
-            return
-        if holding:
-            self._deliver()
-            self._set_activity("paused")
-        elif self.activity == "paused":
-            self._set_activity("pausing")
+        self._start(only_between(self.config, last, last), "live", last, live=True)
 
     # What comes from the engine's thread
 
-    def _on_mail(self) -> None:
-        if self._pace.isActive():
-            return
-        # Not sooner than twice the last frame's drawing time: the worker needs its share.
-        pace = max(_MIN_PACE_MS, round(2000 * self.seconds_per_frame))
-        elapsed = (time.perf_counter() - self._last_show) * 1000
-        self._pace.start(max(0, round(pace - elapsed)))
-
-    def _deliver(self) -> None:
-        delivery = self._thread.mailbox.take()
-        if not delivery.records:
-            return
-        self._last_show = time.perf_counter()
+    def _on_delivered(self, delivery: Delivery) -> None:
         for record in delivery.records:
-            self._note(record)
+            self.numbers.note(record)
+            if record.message:
+                self.notice.emit(f"{TITLES[record.sub_stage]}: {record.message}")
         self.rows_changed.emit()
         self.losses_changed.emit()
         if delivery.scale is not None:
             self.scale = delivery.scale
             self.scale_changed.emit()
-        kept = self._control is not None and self._control.verdict != "cancel"
-        if delivery.snapshot is not None and kept:
+        if delivery.snapshot is not None and not self.steering.cancelled:
             self._show(delivery.snapshot.state)
 
-    def _note(self, record: LossRecord) -> None:
-        row = self.rows[record.sub_stage]
-        if record.event == "begin":
-            self._begin_seconds[record.sub_stage] = record.seconds
-            row.status = "running"
-        row.iterations = max(row.iterations, record.iteration)
-        row.seconds = record.seconds - self._begin_seconds.get(record.sub_stage, record.seconds)
-        row.message = record.message
-        curves = self.curves.setdefault(record.sub_stage, SubStageCurves())
-        if record.event == "iteration":
-            row.status = "running"
-            row.final_loss = record.total_loss
-            curves.append(record.iteration, record.total_loss, record.terms)
-        elif record.event == "end":
-            if record.status == "skipped" and row.status != "waiting":
-                return
-            row.status = record.status
-            if record.status != "skipped" and record.sub_stage != "init":
-                row.final_loss = record.total_loss
-            curves.rolled_back = record.status == "rolled_back"
-        if record.message:
-            self.notice.emit(f"{TITLES[record.sub_stage]}: {record.message}")
-
     def _on_run_ended(self, outcome: RunOutcome) -> None:
-        self._pace.stop()
-        self._deliver()
         record, self._current = self._current, None
         live, self._live_run = self._live_run, False
-        self._control = None
         if record is None:
             return
         record.status, record.output = outcome.status, outcome.output
         record.seconds = outcome.seconds
         record.heights, record.metrics = outcome.summary.heights, outcome.summary.metrics
-        for row in record.rows.values():
-            if row.status == "running":
-                row.status = "capped" if outcome.status == "finished" else "waiting"
+        record.numbers.close(finished=outcome.status == "finished")
         keep = outcome.output is not None and outcome.status in ("finished", "stopped")
         if keep and outcome.output is not None:
             record.final_state, record.scale = outcome.output.state, outcome.output.scale
             self.scale, self.heights = record.scale, record.heights or self.heights
+            record.numbers.take(outcome.output.sub_stages)
             self._show(outcome.output.state)
-            for result in outcome.output.sub_stages:
-                row = record.rows[result.sub_stage]
-                row.status, row.iterations = result.status, result.iterations
-                row.seconds, row.message = result.seconds, result.message
-                if result.final_loss is not None and result.sub_stage != "init":
-                    row.final_loss = result.final_loss
         else:
             self._reset_rows()
             self._show(record.start_state)
@@ -510,7 +406,6 @@ class Session(QObject):
         if keep:
             self.shown_run = record.number if not live else self.shown_run
             self._live_output = outcome.output if live else None
-        self._set_activity("ready")
         self.rows_changed.emit()
         self.scale_changed.emit()
         self.runs_changed.emit()
@@ -530,17 +425,11 @@ class Session(QObject):
         if self.busy:
             self.notice.emit("Wait until the present work has ended, or stop it.")
             return False
-        self._set_activity("working")
         self.notice.emit(text)
-        self._thread.job_requested.emit(key, job)
+        self.steering.do(key, job)
         return True
 
-    def _on_job_done(self, key: str, result: object) -> None:
-        self._set_activity("ready" if self.opened else "empty")
-        self.job_done.emit(key, result)
-
     def _on_job_failed(self, key: str, error: BaseException) -> None:
-        self._set_activity("ready" if self.opened else "empty")
         self.failed.emit(report(f"{key.capitalize()} did not work", error))
 
     # Runs, selection, people
@@ -555,7 +444,7 @@ class Session(QObject):
         if record is None or record.final_state is None or self.busy:
             return
         self.shown_run, self._live_output = number, None
-        self.rows, self.curves = record.rows, record.curves
+        self.numbers = record.numbers
         self.scale, self.heights = record.scale, record.heights
         live, self.live = self.live, False
         self.set_config(record.config, f"settings of run {number}")
@@ -605,7 +494,7 @@ class Session(QObject):
         self.playback.seek(frame)
         record = self.run_record(shown_run) if shown_run is not None else None
         if record is not None:
-            self.shown_run, self.rows = shown_run, record.rows
+            self.shown_run, self.numbers = shown_run, record.numbers
             self.rows_changed.emit()
         self.runs_changed.emit()
 
@@ -613,21 +502,7 @@ class Session(QObject):
 
     def progress(self) -> tuple[float, float | None]:
         """Fraction done in [0, 1] and seconds left (None: not known yet) of the active run."""
-        record = self._current
-        if record is None:
-            return 0.0, None
-        done = total = 0.0
-        for sub_stage in SUBSTAGES[1:]:
-            if not is_enabled(record.config, sub_stage):
-                continue
-            cap = float(iteration_cap(record.config, sub_stage) or 0)
-            row = self.rows[sub_stage]
-            total += cap
-            done += min(row.iterations, cap) if row.status in ("waiting", "running") else cap
-        seconds = sum(r.seconds or 0.0 for r in self.rows.values())
-        fraction = done / total if total else 0.0
-        left = seconds / fraction * (1 - fraction) if fraction > 0.02 else None
-        return fraction, left
+        return (0.0, None) if self._current is None else self.numbers.progress(self._current.config)
 
     def running_sub_stage(self) -> SubStage | None:
         """The sub-stage that iterates now."""
@@ -641,60 +516,15 @@ class Session(QObject):
     def shutdown(self) -> bool:
         """Stop everything and join the engine's thread; False where it did not end in time."""
         self.playback.stop()
-        self._pace.stop()
         self._live_timer.stop()
-        # What the worker still reports has nobody to go to: views are about to leave.
         self.blockSignals(True)
-        self._thread.mailbox.blockSignals(True)
-        self._thread.worker.blockSignals(True)
-        if self._control is not None:
-            self._control.cancel()
-        return self._thread.join()
+        return self.steering.shutdown()
 
     def _show(self, state: OptimizationState) -> None:
         self.state = state
         self.state_changed.emit()
 
-    def _reset_rows(self, config: RefinementConfig | None = None) -> None:
-        self.rows, self.curves, self._begin_seconds = fresh_rows(), {}, {}
-        if config is not None:
-            for sub_stage, row in self.rows.items():
-                if not is_enabled(config, sub_stage):
-                    self.rows[sub_stage] = replace(row, status="skipped")
+    def _reset_rows(self) -> None:
+        self.numbers = Numbers()
         self.rows_changed.emit()
         self.losses_reset.emit()
-
-    def _set_activity(self, activity: Activity) -> None:
-        if activity != self.activity:
-            self.activity = activity
-            self.activity_changed.emit()
-
-
-class _ConfigCommand(QUndoCommand):
-    """One change of the settings."""
-
-    def __init__(
-        self, session: Session, after: RefinementConfig, text: str, merge_key: str
-    ) -> None:
-        super().__init__(text)
-        self._session = session
-        self._before, self._after = session.config, after
-        self._merge_key = merge_key
-        self._at = time.monotonic()
-
-    def id(self) -> int:
-        return hash(self._merge_key) & 0x7FFFFFFF if self._merge_key else -1
-
-    def mergeWith(self, other: QUndoCommand | None) -> bool:
-        if not isinstance(other, _ConfigCommand) or other._merge_key != self._merge_key:
-            return False
-        if other._at - self._at > 1.0:
-            return False
-        self._after, self._at = other._after, other._at
-        return True
-
-    def redo(self) -> None:
-        self._session.apply_config(self._after)
-
-    def undo(self) -> None:
-        self._session.apply_config(self._before)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.runs import RunRecord, fresh_rows
+from app.runs import RunRecord
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import ExportError, InputError
 from refine_engine.refinement.checkpoint import read_checkpoint, write_checkpoint
@@ -78,17 +78,9 @@ def run_record(saved: SavedRun, initial_state: OptimizationState) -> RunRecord:
         start_state=initial_state,
         final_state=saved.state,
         seconds=saved.seconds,
-        rows=fresh_rows(),
     )
     record.status = saved.status  # type: ignore[assignment]  # checked in _run_from
-    for result in saved.results:
-        row = record.rows[result.sub_stage]
-        row.status, row.iterations = result.status, result.iterations
-        row.seconds, row.final_loss, row.message = (
-            result.seconds,
-            result.final_loss if result.sub_stage != "init" else None,
-            result.message,
-        )
+    record.numbers.take(saved.results)
     return record
 
 

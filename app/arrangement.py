@@ -1,0 +1,152 @@
+"""Where things stand in the window: docks, menus, toolbar."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtWidgets import QLabel, QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
+
+from app import commands
+from app.panels.dock import Dock
+
+if TYPE_CHECKING:
+    from app.main_window import MainWindow
+
+TOOLBAR = ("run.all", "run.pause", "run.step_iteration", "run.step_stage", "run.stop", "run.cancel")
+
+
+def make_docks(window: MainWindow) -> dict[str, Dock]:
+    """The eight docks in their default places."""
+    left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+    bottom = Qt.DockWidgetArea.BottomDockWidgetArea
+    docks: dict[str, Dock] = {}
+    for key, title, panel, area in (
+        ("sub_stages", "Sub-stages", window.sub_stages, left),
+        ("weights", "Weights", window.weights, left),
+        ("people", "People", window.people, left),
+        ("losses", "Losses", window.losses, right),
+        ("scale", "Scale", window.scale, right),
+        ("runs", "Runs", window.runs, right),
+        ("report", "Report", window.report, right),
+        ("timeline", "Time", window.timeline, bottom),
+    ):
+        dock = Dock(key, title, panel, window)
+        window.addDockWidget(area, dock)
+        docks[key] = dock
+    for corner in (Qt.Corner.BottomLeftCorner, Qt.Corner.BottomRightCorner):
+        window.setCorner(corner, bottom)
+    window.setDockNestingEnabled(True)
+    window.tabifyDockWidget(docks["scale"], docks["runs"])
+    window.tabifyDockWidget(docks["runs"], docks["report"])
+    docks["scale"].raise_()
+    docks["timeline"].setTitleBarWidget(QWidget(window))
+    docks["weights"].title.extra.addWidget(window.weights.preset_button)
+    return docks
+
+
+def size_docks(window: MainWindow) -> None:
+    """Default widths and heights."""
+    docks, horizontal = window.docks, Qt.Orientation.Horizontal
+    vertical = Qt.Orientation.Vertical
+    window.resizeDocks([docks["sub_stages"], docks["losses"]], [390, 350], horizontal)
+    window.resizeDocks(
+        [docks["sub_stages"], docks["weights"], docks["people"]], [250, 316, 150], vertical
+    )
+    window.resizeDocks([docks["losses"], docks["scale"]], [470, 220], vertical)
+    window.resizeDocks([docks["timeline"]], [150], vertical)
+
+
+def make_menus(window: MainWindow) -> QMenu:
+    """All menus; returns the one of recent folders, which :func:`fill_recent` fills."""
+    bar = window.menuBar()
+    assert bar is not None
+    recent = QMenu("Open &recent", window)
+    formats = QMenu("Export &as", window)
+    window.exports.fill_menu(formats)
+    for name in commands.MENUS:
+        menu = bar.addMenu(f"&{name}")
+        assert menu is not None
+        for command in window.registry.commands(name):
+            if command.separator_before:
+                menu.addSeparator()
+            menu.addAction(window.registry[command.key])
+            if command.key == "file.open":
+                menu.addMenu(recent)
+            elif command.key == "file.export":
+                menu.addMenu(formats)
+        if name == "View":
+            menu.addSeparator()
+            panels = menu.addMenu("P&anels")
+            for dock in window.docks.values():
+                if panels is not None:
+                    panels.addAction(dock.toggleViewAction())
+    return recent
+
+
+def fill_recent(window: MainWindow, menu: QMenu) -> None:
+    """The folders opened last, in the menu and in the empty state."""
+    menu.clear()
+    folders = window.settings.recent
+    for folder in folders:
+        action = menu.addAction(str(folder))
+        if action is not None:
+            action.triggered.connect(lambda _=False, f=folder: window.files.open(f))
+    if folders:
+        menu.addSeparator()
+        forget = menu.addAction("Forget these")
+        if forget is not None:
+            forget.triggered.connect(window.settings.clear_recent)
+    menu.setEnabled(bool(folders))
+    window.area.empty.show_recent([str(f) for f in folders])
+
+
+def make_toolbar(window: MainWindow) -> QToolBar:
+    """Run, steer, compare, export."""
+    bar = QToolBar("Run", window)
+    bar.setObjectName("toolbar")
+    bar.setMovable(False)
+    bar.setIconSize(QSize(14, 14))
+    bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+    for key in TOOLBAR:
+        bar.addAction(window.registry[key])
+    primary = bar.widgetForAction(window.registry["run.all"])
+    if primary is not None:
+        primary.setProperty("role", "primary")
+    bar.addSeparator()
+    bar.addAction(window.registry["run.live"])
+    spacer = QWidget(bar)
+    spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+    bar.addWidget(spacer)
+    bar.addWidget(_compare_button(window, bar))
+    bar.addAction(window.registry["run.reset"])
+    bar.addAction(window.registry["file.export"])
+    window.addToolBar(bar)
+    for child in bar.findChildren(QToolButton):
+        child.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return bar
+
+
+def place_title(window: MainWindow, title: QLabel) -> None:
+    """Show what is open in the menu bar's corner."""
+    # A menu bar gives its corner widget a size only when it is set.
+    bar = window.menuBar()
+    if bar is not None:
+        bar.setCornerWidget(title, Qt.Corner.TopRightCorner)
+        title.show()
+
+
+def _compare_button(window: MainWindow, bar: QToolBar) -> QToolButton:
+    action = window.registry["view.ghost"]
+    button = QToolButton(bar)
+    button.setText("Before / after  G")
+    button.setCheckable(True)
+    button.setChecked(action.isChecked())
+    button.setToolTip(action.toolTip())
+    button.setAccessibleName("Before and after")
+    button.clicked.connect(action.trigger)
+    action.toggled.connect(button.setChecked)
+    action.enabledChanged.connect(button.setEnabled)
+    button.setEnabled(action.isEnabled())
+    return button
