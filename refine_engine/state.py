@@ -69,6 +69,8 @@ class OptimizationState:
     alpha_0: float
     """Metres per reconstruction unit from ``init`` (1 where the input is metric)."""
     scale_delta: float = 0.0
+    alpha_0_log_sigma: float | None = None
+    """Standard deviation of log alpha_0 as ``init`` estimated it; None where it was given."""
     chunk_log_scale: Array = field(default_factory=lambda: np.zeros(1))
     """(C,) natural-log depth bias of each reconstruction chunk (nuisance)."""
 

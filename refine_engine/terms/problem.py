@@ -377,7 +377,14 @@ class Problem:
             shared_depth=self.shared_depth,
             keypoint_scale=self.keypoint_scale,
             people=len(self.ids),
-            active=frozenset(name for name, value in (weights or {}).items() if value > 0.0),
+            alpha_0=self._template.alpha_0,
+            alpha_0_log_sigma=self._template.alpha_0_log_sigma,
+            active=frozenset(
+                name
+                for term, _ in self.active_terms(weights or {})
+                for name in (term.info.name, term.info.counts_as)
+                if name
+            ),
         )
 
     def _pose(self, p: int, state: Packed) -> Posed:
@@ -387,7 +394,9 @@ class Problem:
         for known, posed in recent:
             if known is person:
                 return posed
-        posed = pose_person(self.body, self.tracks[p], person, self._contacts[p])
+        # Feet of filled-in frames stand nowhere: interpolation says nothing about contact.
+        contacts = self._contacts[p] * self.tracks[p].observed[:, None]
+        posed = pose_person(self.body, self.tracks[p], person, contacts)
         self._posed[p] = [(person, posed), *recent[: REMEMBERED - 1]]
         return posed
 

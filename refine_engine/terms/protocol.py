@@ -40,6 +40,8 @@ class TermInfo:
     """Constant that turns lambda into the weight of the raw sum."""
     reason: str
     """Why ``c_term`` has that value."""
+    counts_as: str = ""
+    """Another term whose part this one takes over while it is active; empty = none."""
 
     def weight(self, lam: float) -> float:
         """Effective weight of the raw sum for a lambda."""
@@ -146,6 +148,10 @@ class Common:
     """Geman-McClure scale of keypoints, pixels at a 500 px person."""
     people: int
     """How many people there are."""
+    alpha_0: float = 1.0
+    """Alpha as ``init`` found it."""
+    alpha_0_log_sigma: float | None = None
+    """Standard deviation of its logarithm; None = it was given, not estimated."""
     active: frozenset[str] = frozenset()
     """Names of the terms that count in this evaluation."""
 

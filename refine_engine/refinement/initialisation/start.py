@@ -56,6 +56,7 @@ def initialise(scene: Scene, body: BodyModel, config: RefinementConfig) -> Start
         people=with_contacts(people, feet, plane, scene.fps),
         ground_plane=plane,
         alpha_0=scale.alpha_0,
+        alpha_0_log_sigma=None if scale.sigma is None else scale.sigma / scale.alpha_0,
         chunk_log_scale=np.zeros(chunks),
     )
     filled = sum(int((~p.observed).sum()) for p in people.values())
