@@ -24,7 +24,8 @@ STOPS = np.array(
 """Dark blue to light yellow, growing evenly in lightness: readable without seeing hues."""
 NICE_ENDS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Ends of the scale in centimetres."""
-SAMPLED_FRAMES = 24
+SAMPLED_FRAMES = 8
+"""Per person; enough for the end of a scale, and cheap enough for every new state."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,9 @@ SHARE_FOR_DRAWING = 0.5
 """While refining at most this share of the time is spent on drawing."""
 DEFAULT_TURN, DEFAULT_ELEVATION = math.radians(34.0), math.radians(19.0)
 PICTURE_OVERSAMPLING = 2
+FINE_PICTURE = 1_300_000
+"""Pixels up to which a picture is drawn twice as large and scaled down; larger ones (of films,
+above all) have their edges smoothed like the view at rest, in a quarter of the time."""
 
 
 class SceneView(QWidget):
@@ -211,16 +214,24 @@ class SceneView(QWidget):
 
     def grab_image(self, size: QSize | None = None) -> QImage:
         """The view as a picture with names and scale bar, drawn now at full quality."""
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()  # a view that was not shown yet has not laid out its canvas
         ratio = self.canvas.device_ratio()
         here = self._pixels()
         if size is None:
             size = QSize(round(here[0] * ratio), round(here[1] * ratio))
         # Painted things keep their size beside the picture: a larger picture is a finer one.
         points = max(1.0, min(size.width() / 640.0, size.height() / 400.0, ratio))
+        finer = size.width() * size.height() <= FINE_PICTURE
+        times = PICTURE_OVERSAMPLING if finer else 1
         thin, drawn_ratio = self.drawing.thin, self.drawing.ratio
+        smooth = bool(self.vtk_renderer.GetUseFXAA())
         self.drawing.set_thin(False)
-        self._set_ratio(points * PICTURE_OVERSAMPLING)
-        fine = self.canvas.grab_picture(size * PICTURE_OVERSAMPLING)
+        self._set_ratio(points * times)
+        self._set_smooth(not finer)
+        fine = self.canvas.grab_picture(size * times)
+        self._set_smooth(smooth)
         self._set_ratio(drawn_ratio)
         self.drawing.set_thin(thin)
         image = fine.scaled(

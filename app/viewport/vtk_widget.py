@@ -7,6 +7,8 @@ one frame of any number of requests.
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 import weakref
 from collections.abc import Callable
@@ -243,6 +245,7 @@ class GlCanvas(QOpenGLWidget):
         if self._closed:
             return
         self._begun = time.perf_counter()
+        self.resizeGL(self.width(), self.height())  # a picture may have been taken at another size
         self._painting = True
         try:
             self._render()
@@ -317,6 +320,9 @@ class ImageCanvas(QWidget):
         self._stale = True
         self._image = QImage()
         self._renderer = renderer
+        if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
+            # VTK would try X first and complain before it turned to EGL by itself.
+            os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
         self.window_ = vtkRenderWindow()
         self.window_.SetOffScreenRendering(True)
         self.window_.SetMultiSamples(0)

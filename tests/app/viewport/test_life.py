@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ PROGRAM = """
 import sys
 sys.path[:0] = [{root!r}, {here!r}]
 from made_up import *
-from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtCore import QPoint, QSize, Qt
 from PyQt6.QtGui import QSurfaceFormat
 from PyQt6.QtTest import QTest
 from app.__main__ import prepare_opengl
@@ -63,6 +62,7 @@ def run(program: str, **environment: str | None) -> subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.slow
 def test_twenty_views_open_and_close_in_one_process() -> None:
     done = run("""
 everything = DisplayOptions(skeleton=True, ghost=True)
@@ -135,6 +135,24 @@ print("drawn off screen")
     )
     assert done.returncode == 0, done.stderr
     assert "drawn off screen" in done.stdout
+    assert "bad X server" not in done.stderr
+
+
+def test_a_picture_can_be_taken_before_the_view_is_shown() -> None:
+    done = run("""
+view = SceneView()
+view.resize(420, 300)
+view.set_people({i: PersonStyle(c) for i, c in COLOURS.items()})
+view.set_display(ONLY_MESH)
+view.set_scene(make_scene(), body, make_state())
+view.show_frame(3)
+picture = rgb_of(view.grab_image(QSize(420, 300)))
+assert (abs(picture - picture[0, 0]).sum(-1) > 60).sum() > 1500
+view.shutdown()
+print("taken")
+""")
+    assert done.returncode == 0, done.stderr
+    assert "taken" in done.stdout
 
 
 def test_moving_to_another_window_keeps_the_picture(shown: Shown, qtbot: object) -> None:
@@ -182,7 +200,7 @@ def test_states_that_follow_a_slow_frame_wait_their_turn(shown: Shown) -> None:
     assert not view._pace.isActive()
 
 
-@pytest.mark.parametrize("size", [None, QSize(630, 450), QSize(200, 150)])
+@pytest.mark.parametrize("size", [None, QSize(630, 450), QSize(200, 150), QSize(1680, 1200)])
 def test_pictures_have_the_asked_size_and_show_the_people(shown: Shown, size: QSize | None) -> None:
     picture = rgb_of(shown.view.grab_image(size))
     height, width = picture.shape[:2]
@@ -216,6 +234,3 @@ def test_the_view_has_all_that_the_window_asks(shown: Shown) -> None:
     assert np.isfinite(shown.view.viewpoint.distance)
     assert isinstance(shown.view.draws_on_screen, bool)
     assert callable(shown.view.turn)
-
-
-MakeView = Callable[..., Shown]
