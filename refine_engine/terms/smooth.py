@@ -25,12 +25,19 @@ INFO = TermInfo(
     description="Acceleration of joints and of joint turns, relative to recorded motion",
     unit="half squared standard deviations of recorded accelerations",
     default_weight=0.001,
-    c_term=50.0,
+    c_term=35.0,
     reason=(
-        "joint accelerations are divided by their root mean square in recorded motion; 1000 makes "
-        "the document's lambda 0.001 count as one"
+        "joint accelerations are divided by their root mean square in recorded motion; the "
+        "document's lambda 0.001 then counts as 0.035, because accelerations of neighbouring "
+        "frames are one movement and not independent (chosen on synthetic scenes so that jitter "
+        "comes out like the truth's)"
     ),
 )
+
+
+SHARE_WITH_PRIOR = 0.3
+"""Share of the weight while the motion prior counts, which expects accelerations itself: together
+at full weight they flatten fast motion (measured, see docs/motion-prior.md)."""
 
 
 @njit(nogil=True, cache=True)
@@ -142,6 +149,8 @@ class Smooth:
     ) -> float:
         """See :class:`refine_engine.terms.protocol.Term`."""
         m = NOTHING if model is None else model
+        if "cvae" in common.active:
+            weight *= SHARE_WITH_PRIOR
         joints, turns = joint_weights(track.fps)
         by_joints = acceleration_loss(
             posed.points,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MIN_CONFIDENCE = 0.2
 FILLED_TRUST = 0.02
 """Weight of interpolated rotations: they keep a gap's poses plausible, and decide nothing."""
+FILLED_ROOT_TRUST = 0.3
+"""Weight of interpolated places: a smooth bridge alone swings out where its ends are noisy."""
 REFERENCE_HEIGHT_PX = 500.0
 HELD_OUT = 10
 """Every so-manieth keypoint is held out as evidence for the guard."""
@@ -41,7 +43,8 @@ def build_track(
     """Everything that the terms need to know of one person, row by dense frame."""
     frames = np.array(state.frames, dtype=np.int64)
     cameras = scene.cameras
-    rows, columns = _matching(person.frames, frames)
+    # Ghost rows repeat an old state, keypoints included: they measured nothing.
+    rows, columns = _matching(person.frames, frames, person.observed)
     n = len(frames)
     R_cam = np.array(cameras.R_cam_world[frames], dtype=np.float64)
     intrinsics = np.array(cameras.intrinsics[frames], dtype=np.float64)[
@@ -51,7 +54,7 @@ def build_track(
     measured[columns, 0] = np.swapaxes(R_cam[columns], -1, -2) @ person.R_cam_root[rows]
     measured[columns, 1:] = person.body_pose[rows]
     observed = np.zeros(n, dtype=bool)
-    observed[columns] = person.observed[rows]
+    observed[columns] = True
     trust = np.repeat(np.where(observed, 1.0, FILLED_TRUST)[:, None], 24, axis=1)
     root_measured, in_front = _measured_roots(
         body, person, state, everyone, cameras, (rows, columns)
@@ -64,8 +67,6 @@ def build_track(
         pixels[columns] = person.keypoints.pixels[rows]
         confidence[columns] = person.keypoints.confidence[rows]
     confidence[(confidence < MIN_CONFIDENCE) | ~np.isfinite(pixels).all(-1)] = 0.0
-    # A ghost row repeats its keypoints together with its pose.
-    confidence[~observed] = 0.0
     weight = confidence**2 * layout.keypoint_trust
     pixels[weight == 0.0] = 0.0
     held = held_out_keypoints(n, pixels.shape[1], person.id) & hold_out
@@ -83,7 +84,7 @@ def build_track(
         R_measured=np.ascontiguousarray(measured, dtype=np.float64),
         rotation_trust=trust,
         root_measured=root_measured,
-        root_trust=trust[:, 0] * in_front,
+        root_trust=np.where(observed, 1.0, FILLED_ROOT_TRUST) * in_front,
         betas_measured=np.array(person.betas, dtype=np.float64),
         betas_sigma=float(person.betas_sigma),
         log_distance=log_distance,
@@ -142,10 +143,12 @@ def _distances(
     return found, seen
 
 
-def _matching(sparse: IntArray, dense: IntArray) -> tuple[IntArray, IntArray]:
-    """Rows of the sparse frames and where they stand among the dense ones."""
+def _matching(
+    sparse: IntArray, dense: IntArray, observed: BoolArray
+) -> tuple[IntArray, IntArray]:
+    """Observed rows of the sparse frames, and where they stand among the dense ones."""
     _, rows, columns = np.intersect1d(sparse, dense, assume_unique=True, return_indices=True)
-    return rows, columns
+    return rows[observed[rows]], columns[observed[rows]]
 
 
 def _box_heights(
