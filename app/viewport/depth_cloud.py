@@ -108,7 +108,11 @@ def depth_colours(depth: NDArray[np.float32], span: tuple[float, float] | None =
         return np.zeros((0, 3), dtype=np.uint8)
     near, far = span or depth_span(depth)
     table = _table()
-    share = np.clip((depth - near) / max(far - near, 1e-6), 0.0, 1.0)
+    # By inverse depth, as the eye resolves distance: half of the colours for what is near.
+    near = max(near, 1e-6)
+    with np.errstate(divide="ignore"):
+        share = (1.0 / near - 1.0 / depth) / max(1.0 / near - 1.0 / max(far, near), 1e-9)
+    share = np.clip(share, 0.0, 1.0)
     return table[(share * (len(table) - 1)).astype(np.intp)]
 
 

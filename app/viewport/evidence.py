@@ -133,8 +133,9 @@ class Evidence:
             columns = points.columns * picture.shape[1] // width
             colours = picture[rows, columns]
         # Towards the background: the cloud is what people stand in, not what is looked at.
-        quiet = np.array(self._content.background()) * (255.0 * QUIET)
-        table = (np.arange(256)[:, None] * (1.0 - QUIET) + quiet).astype(np.uint8)
+        share = QUIET if picture is not None else 0.5 * QUIET
+        quiet = np.array(self._content.background()) * (255.0 * share)
+        table = (np.arange(256)[:, None] * (1.0 - share) + quiet).astype(np.uint8)
         return np.stack([table[colours[:, k], k] for k in range(3)], -1)
 
     def _video(self) -> Bytes | None:
