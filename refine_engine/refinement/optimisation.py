@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from refine_engine.errors import Cancelled, OptimizationError
 from refine_engine.refinement.frozen import read_only
 from refine_engine.refinement.guard import compare
+from refine_engine.refinement.windows import Windows
 from refine_engine.solver.levenberg import Damping, Free, StepResult, step
 from refine_engine.state import Snapshot, SubStageResult, SubStageStatus
 
@@ -69,6 +70,8 @@ class SubStageRun:
         packed = problem.pack(state)
         self._take_weights()
         weights = self._weights()
+        frames = max((len(p.frames) for p in state.people.values()), default=0)
+        windows = Windows(problem, self.plan.key, self.config, frames)
         problem.prepare(packed, self.plan.key, weights, self._poll)
         total, terms = problem.evaluate(packed, weights)
         if not total < float("inf"):
@@ -81,7 +84,7 @@ class SubStageRun:
         yield self._snapshot("begin", 0, total, terms, state, message=self.plan.does)
         status: SubStageStatus = "capped"
         message, iteration, slow = "", 0, 0
-        cap = min(self.plan.cap(self.config), self.iterations_left)
+        cap = min(len(windows.lengths) * self.plan.cap(self.config), self.iterations_left)
         free = self.plan.free_in(self.config) or Free()
         damping, current = Damping(self.damping), state
         while iteration < cap:
@@ -97,6 +100,9 @@ class SubStageRun:
                 self.stopped = True
                 break
             damping = result.damping
+            if not result.accepted and windows.grow():
+                problem.prepare(packed, self.plan.key, weights, self._poll)
+                continue
             if not result.accepted:
                 status, message = "converged", result.message
                 break
@@ -108,10 +114,16 @@ class SubStageRun:
             yield self._snapshot(
                 "iteration", iteration, total, terms, current, step_m=result.max_joint_step
             )
+            if windows.settled(result):
+                windows.grow()
+                problem.prepare(packed, self.plan.key, weights, self._poll)
+                continue
             slow = slow + 1 if self._is_slow(result) else 0
             if result.converged(self.config.convergence_threshold) or slow >= self.plan.patience:
                 status = "converged"
                 break
+        windows.close()
+        problem.prepare(packed, self.plan.key, weights)
         if self.stopped:
             message = "stopped by the user; what was reached is kept"
         if iteration and self.guarded:

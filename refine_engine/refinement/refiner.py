@@ -29,7 +29,9 @@ from refine_engine.state import (
     SubStage,
     SubStageResult,
 )
+from refine_engine.terms.motion import motion_terms
 from refine_engine.terms.problem import Problem
+from refine_engine.terms.shape import REPETITION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -307,7 +309,9 @@ class Stage5Refiner:
             start = replace(start, scale=replace(start.scale, alpha_0=given.alpha_0))
         self._start = start = replace(start, state=read_only(start.state))
         state = read_only(given) if given is not None else start.state
-        self._problem = Problem(scene, self._body, state, self.config)
+        self._problem = Problem(
+            scene, self._body, state, self.config, motion_terms(self.config)
+        )
         begun = Snapshot(
             event="begin",
             sub_stage="init",
@@ -386,7 +390,9 @@ class Stage5Refiner:
             return state
         self._scaled = True
         found = covariance(run.problem, run.packed, run.weights_used, free)
-        self._alpha_sigma = found.alpha_sigma
+        self._alpha_sigma = (
+            None if found.alpha_sigma is None else REPETITION * found.alpha_sigma
+        )
         people = {
             i: replace(p, joint_sigma=found.joint_sigma.get(i, p.joint_sigma))
             for i, p in state.people.items()

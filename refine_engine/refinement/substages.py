@@ -46,11 +46,11 @@ class SubStagePlan:
     def weights(self, lambdas: Mapping[str, float], *, has_prior: bool) -> dict[str, float]:
         """Term name to lambda for this sub-stage; a weight of 0 is left out: the term is absent.
 
-        Without a motion prior there is no ``cvae`` to count. (``multi_scale`` speaks about the
-        sizes of people, ``cvae`` about their motion: nothing is counted twice.)
+        Without a motion prior there is no ``cvae`` to count. Where ``multi_scale`` is active, the
+        motion's likelihood is part of it, and not counted again as ``cvae``.
         """
         chosen = {name: float(lambdas.get(name, 0.0)) for name in self.terms}
-        if not has_prior:
+        if not has_prior or chosen.get("multi_scale", 0.0) > 0:
             chosen.pop("cvae", None)
         return {name: value for name, value in chosen.items() if value > 0}
 

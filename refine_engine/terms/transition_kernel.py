@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from refine_engine.terms.pose import log_and_jacobian
+from refine_engine.terms.pose import _log_and_jacobian as log_and_jacobian
 
 JOINTS = 21
 COMBINED = 205
@@ -181,12 +181,11 @@ def add_transitions(  # type: ignore[no-untyped-def]
     """
     n = R.shape[0]
     entries = np.empty((ENTRIES, 2), dtype=np.int64)
-    blocks = np.empty((ENTRIES, 3, 3), dtype=np.float32)
-    small = matrices.astype(np.float32)
-    H = np.empty((COMBINED, COMBINED), dtype=np.float32)
-    T = np.empty((3 * WIDTH, COMBINED), dtype=np.float32)
-    S = np.empty((COMBINED, 3 * WIDTH), dtype=np.float32)
-    B = np.empty((3 * WIDTH, 3 * WIDTH), dtype=np.float32)
+    blocks = np.empty((ENTRIES, 3, 3), dtype=np.float64)
+    H = np.empty((COMBINED, COMBINED), dtype=np.float64)
+    T = np.empty((3 * WIDTH, COMBINED), dtype=np.float64)
+    S = np.empty((COMBINED, 3 * WIDTH), dtype=np.float64)
+    B = np.empty((3 * WIDTH, 3 * WIDTH), dtype=np.float64)
     g = np.empty(COMBINED)
     by_size = 0.0
     curve_size = 0.0
@@ -199,16 +198,15 @@ def add_transitions(  # type: ignore[no-untyped-def]
             if w == 0.0:
                 continue
             g += w * np.dot(matrices[k], z)
-            w32 = np.float32(w)
             if first:
                 for a in range(COMBINED):
                     for b in range(COMBINED):
-                        H[a, b] = w32 * small[k, a, b]
+                        H[a, b] = w * matrices[k, a, b]
                 first = False
             else:
                 for a in range(COMBINED):
                     for b in range(COMBINED):
-                        H[a, b] += w32 * small[k, a, b]
+                        H[a, b] += w * matrices[k, a, b]
         if first:
             continue
         for at in (VELOCITY, NEXT_VELOCITY):

@@ -1,0 +1,133 @@
+"""Train the embedded prior: ``python -m refine_engine.motion_prior.train CLIPS --output FILE``.
+
+CLIPS is a folder of SMPL or AMASS clips (``.npz``). Every fifth clip, by a hash of its name, is
+held out. Prints the held-out scores of several forms and writes the chosen one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refine_engine.errors import RefinementError
+from refine_engine.geometry.rotations import nearest_rotation
+from refine_engine.motion_prior.clips import RATE, read_clips
+from refine_engine.motion_prior.features import NUM_JOINTS, transition_features
+from refine_engine.motion_prior.fitting import (
+    Mixture,
+    fit_constant_velocity,
+    fit_mixture,
+    fit_single,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from refine_engine.motion_prior.clips import Clip
+
+    Array = NDArray[np.float64]
+
+COMPONENTS = 4
+FREEDOM = 16.0
+SEED = 0
+
+
+def features_of(clips: Sequence[Clip], mean: Array) -> tuple[Array, Array]:
+    """Inputs and outputs of all transitions of clips."""
+    pairs = [transition_features(mean, c.R, c.transl, 1.0, RATE) for c in clips]
+    return np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])
+
+
+def mean_rotations(clips: Sequence[Clip]) -> Array:
+    """(21, 3, 3) mean rotation of joints 1..21."""
+    return nearest_rotation(
+        np.concatenate([c.R[:, 1 : NUM_JOINTS + 1] for c in clips]).mean(0)
+    ).astype(np.float32, copy=False)
+
+
+def write_prior(path: Path, mean: Array, mixture: Mixture) -> None:
+    """Write the arrays that :func:`.transition.load_transition_prior` reads."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        path,
+        mean=mean.astype(np.float32),
+        weights=mixture.weights.astype(np.float32),
+        maps=mixture.maps.astype(np.float32),
+        scales=mixture.scales.astype(np.float32),
+        freedom=np.float32(mixture.freedom),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("clips", type=Path, help="folder of motion clips (.npz)")
+    parser.add_argument("--output", type=Path, required=True, help="file to write (.npz)")
+    parser.add_argument("--components", type=int, default=COMPONENTS)
+    parser.add_argument("--freedom", type=float, default=FREEDOM)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--compare", action="store_true", help="score other forms too")
+    options = parser.parse_args(arguments)
+    try:
+        clips = read_clips(options.clips)
+    except RefinementError as error:
+        sys.stderr.write(f"train: {error}\n")
+        return 2
+    kept = [c for c in clips if not c.held_out]
+    tested = [c for c in clips if c.held_out]
+    kept += [c.mirrored() for c in kept]
+    mean = mean_rotations(kept)
+    inputs, outputs = features_of(kept, mean)
+    test = features_of(tested, mean)
+    _say(f"{len(clips)} clips, {len(tested)} held out")
+    _say(f"{len(inputs)} transitions with their mirror images, {len(test[0])} held out")
+    if options.compare:
+        for freedom in (8.0, 16.0, 64.0, 1e6):
+            _say(f"degrees of freedom {freedom:g}")
+            _compare(kept, tested, mean, freedom)
+    mixture = fit_mixture(inputs, outputs, options.components, options.freedom, options.seed)
+    _show(f"{options.components} linear transitions", mixture, (inputs, outputs), test)
+    write_prior(options.output, mean, mixture)
+    _say(f"wrote {options.output}, {options.output.stat().st_size / 1e6:.2f} MB")
+    return 0
+
+
+def _compare(kept: Sequence[Clip], tested: Sequence[Clip], mean: Array, freedom: float) -> None:
+    train, test = features_of(kept, mean), features_of(tested, mean)
+    _show("constant velocity", fit_constant_velocity(*train, freedom), train, test)
+    _show("one linear transition", fit_single(*train, freedom), train, test)
+    if freedom == FREEDOM:
+        for count in (2, 4, 8):
+            fitted = fit_mixture(*train, count, freedom, SEED)
+            _show(f"{count} linear transitions", fitted, train, test)
+    train, test = _changes(kept, mean), _changes(tested, mean)
+    _show("constant acceleration", fit_constant_velocity(*train, freedom), train, test)
+
+
+def _changes(clips: Sequence[Clip], mean: Array) -> tuple[Array, Array]:
+    """As :func:`features_of`, but the output is how much the acceleration changes."""
+    pairs = [features_of([c], mean) for c in clips]
+    changes = np.concatenate([np.diff(b, axis=0) for _, b in pairs])
+    return np.concatenate([a[1:] for a, _ in pairs]), changes
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _show(
+    name: str, mixture: Mixture, train: tuple[Array, Array], test: tuple[Array, Array]
+) -> None:
+    scores = mixture.nll(*train).mean(), mixture.nll(*test).mean()
+    _say(f"  {name:26s} nats a frame: {scores[0]:8.2f} trained on, {scores[1]:8.2f} held out")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""The terms of the motion prior: ``cvae``, and its part in ``multi_scale``.
+
+The embedded prior is a mixture of linear transitions over three frames
+(:mod:`refine_engine.motion_prior.transition`). Expectation-maximisation runs inside the reweighted
+Gauss-Newton step: at every linearisation each transition's energy is replaced by the sum of the
+components' quadratic forms, weighted with their responsibilities and with Student-t's weights,
+which touches it from above. States stay the variables; nothing is rolled out.
+
+Motion that the prior has not seen is not pulled apart: the energy grows like a logarithm, so the
+pull of a transition falls with its distance (:meth:`MotionPrior.influence` says how much is left).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refine_engine.motion_prior.features import OUTPUTS
+from refine_engine.motion_prior.transition import COMBINED, PRIOR_RATE, load_transition_prior
+from refine_engine.terms.registry import CVAE_INFO
+from refine_engine.terms.shape import SCALE_INFO
+from refine_engine.terms.transition_kernel import add_transitions, all_features
+
+if TYPE_CHECKING:
+    from refine_engine.config import RefinementConfig
+    from refine_engine.motion_prior.transition import QuadraticForms, TransitionPrior
+    from refine_engine.scene import Array
+    from refine_engine.terms.model import PersonModel
+    from refine_engine.terms.protocol import Common, Posed, Track
+
+SMALLEST_SHARE = 1e-6
+"""Components that pull so much less than the strongest one are left out."""
+SCALE_MOTION_INFO = replace(
+    SCALE_INFO,
+    counts_as=CVAE_INFO.name,
+    c_term=CVAE_INFO.c_term * CVAE_INFO.default_weight / SCALE_INFO.default_weight,
+    reason="the motion prior weighs in scale and final what it weighs as cvae before",
+)
+
+
+def motion_terms(config: RefinementConfig) -> tuple[MotionPrior, ...]:
+    """The prior's terms, for ``Problem(..., extra_terms=...)``: ``cvae`` and ``multi_scale``."""
+    prior = load_transition_prior()
+    return MotionPrior(prior), MotionScale(prior)
+
+
+class MotionPrior:
+    """The embedded prior as a term, called ``cvae``.
+
+    Parameters
+    ----------
+    prior
+        The fitted mixture.
+    horizon
+        Window length in frames: transitions across a window's border are left out. None = none.
+        It may be changed between evaluations of different iterations (by the sub-stage
+        ``motion``, which lets windows grow).
+    """
+
+    info = CVAE_INFO
+
+    def __init__(self, prior: TransitionPrior, horizon: int | None = None) -> None:
+        self.prior = prior
+        self.horizon = horizon
+
+    def loss(
+        self, track: Track, posed: Posed, common: Common, weight: float, model: PersonModel | None
+    ) -> float:
+        """See :class:`refine_engine.terms.protocol.Term`."""
+        links = self._links(track)
+        if not links.any():
+            return 0.0
+        form = self.prior.forms(track.fps)
+        z = self._features(track, posed)
+        energies, shares = mixture_energies(form, z)
+        scale = weight * PRIOR_RATE / track.fps
+        if model is not None:
+            dense = model.dense_blocks(reach=2)
+            assert dense.next is not None
+            assert dense.next2 is not None
+            shares[shares < SMALLEST_SHARE * shares.max(1, keepdims=True)] = 0.0
+            shares *= (scale * links)[:, None]
+            by_size, curve = add_transitions(
+                posed.R,
+                posed.transl,
+                self.prior.mean,
+                posed.size,
+                track.fps,
+                z,
+                np.ascontiguousarray(shares),
+                form.matrices,
+                dense.gradient,
+                dense.here,
+                dense.next,
+                dense.next2,
+            )
+            # The size's coupling with the frames is left out: the gradient stays exact.
+            model.size_gradient += float(by_size)
+            model.size_hessian += float(curve)
+        return float(scale * (links @ energies))
+
+    def influence(self, track: Track, posed: Posed) -> Array:
+        """Share (n - 2,) of a likely transition's pull that each transition feels, 0 to 1."""
+        form = self.prior.forms(track.fps)
+        _, shares = mixture_energies(form, self._features(track, posed))
+        return np.asarray(shares.sum(1) * form.freedom / (form.freedom + OUTPUTS))
+
+    def _features(self, track: Track, posed: Posed) -> Array:
+        z = np.empty((max(len(track) - 2, 0), COMBINED))
+        all_features(posed.R, posed.transl, self.prior.mean, posed.size, track.fps, z)
+        return z
+
+    def _links(self, track: Track) -> Array:
+        """(n - 2,) weight of each transition: 0 over cuts and window borders."""
+        links = np.array(track.link2[: max(len(track) - 2, 0)])
+        if self.horizon is not None:
+            first = np.arange(len(links))
+            links[first // self.horizon != (first + 2) // self.horizon] = 0.0
+        return links
+
+
+class MotionScale(MotionPrior):
+    """The same energy under the name ``multi_scale``, for sub-stages that free alpha.
+
+    There it replaces ``cvae``: the sum over people of the motion's energy is what many people
+    together say about alpha, and it is counted once.
+    """
+
+    info = SCALE_MOTION_INFO
+
+
+def mixture_energies(form: QuadraticForms, z: Array) -> tuple[Array, Array]:
+    """Energies (m,) of transitions z (m, 205), and weights (m, K) of the quadratic forms.
+
+    The energy is ``-log sum_k exp(c_k - h log(1 + q_k / nu))`` with ``h = (nu + 69) / 2``; its
+    gradient is that of ``sum_k w_k q_k / 2`` with the returned weights (responsibility times
+    ``(nu + 69) / (nu + q_k)``) held fixed.
+    """
+    count = len(form.constants)
+    residuals = z @ form.rows.reshape(count * OUTPUTS, COMBINED).T
+    q = (residuals.reshape(len(z), count, OUTPUTS) ** 2).sum(-1)
+    total = form.freedom + OUTPUTS
+    logs = form.constants - 0.5 * total * np.log1p(q / form.freedom)
+    top = logs.max(1, initial=-np.inf, keepdims=True)
+    likelihood = np.exp(logs - top)
+    summed = likelihood.sum(1, keepdims=True)
+    energies = -(top + np.log(summed))[:, 0]
+    return energies, likelihood / summed * total / (form.freedom + q)
