@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORMAT = 1
+FORMAT = 2
 _PERSON_ARRAYS = (
     "frames",
     "R_world_root",
@@ -90,6 +90,10 @@ def write_checkpoint(
         "ground_plane": state.ground_plane,
         "alpha_0": np.array(state.alpha_0),
         "scale_delta": np.array(state.scale_delta),
+        # An empty array where it was given, not estimated.
+        "alpha_0_log_sigma": np.array(
+            [] if state.alpha_0_log_sigma is None else [state.alpha_0_log_sigma]
+        ),
         "chunk_log_scale": state.chunk_log_scale,
         # JSON as bytes: an array of text would need no pickle either, but fixes a length.
         "history": np.frombuffer(text, dtype=np.uint8),
@@ -145,11 +149,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
                 values = {name: stored[f"person_{i}_{name}"] for name in _PERSON_ARRAYS}
                 sigma = f"person_{i}_joint_sigma"
                 people[int(i)] = PersonState(**values, joint_sigma=stored.get(sigma))
+            sigmas = stored["alpha_0_log_sigma"]
             state = OptimizationState(
                 people=people,
                 ground_plane=stored["ground_plane"],
                 alpha_0=float(stored["alpha_0"]),
                 scale_delta=float(stored["scale_delta"]),
+                alpha_0_log_sigma=float(sigmas[0]) if len(sigmas) else None,
                 chunk_log_scale=stored["chunk_log_scale"],
             )
             history = json.loads(stored["history"].tobytes().decode())

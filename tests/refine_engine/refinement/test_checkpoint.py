@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,10 @@ def test_round_trip(tmp_path: Path, state: OptimizationState) -> None:
     assert found.weights == {"skate": 100.0}
     assert found.next_substage == "smpl"
     assert found.state.alpha_0 == state.alpha_0
+    assert state.alpha_0_log_sigma is not None
+    assert found.state.alpha_0_log_sigma == state.alpha_0_log_sigma
+    write_checkpoint(path, replace(state, alpha_0_log_sigma=None), [], {})
+    assert read_checkpoint(path).state.alpha_0_log_sigma is None
     for i, person in state.people.items():
         for name in ("frames", "R_world_root", "body_pose", "betas", "transl_world", "contacts"):
             np.testing.assert_array_equal(

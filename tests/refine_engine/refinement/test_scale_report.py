@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refine_engine.config import RefinementConfig
+from refine_engine.refinement.initialisation import initialise
+from refine_engine.refinement.scale_report import scale_report
+
+SceneMaker = Callable[..., Any]
+
+
+def static(scene: Any) -> Any:
+    cameras = scene.cameras
+    n = cameras.num_frames
+    return replace(
+        scene,
+        cameras=replace(
+            cameras,
+            R_cam_world=np.tile(cameras.R_cam_world[:1], (n, 1, 1)),
+            t_cam_world=np.tile(cameras.t_cam_world[:1], (n, 1)),
+        ),
+    )
+
+
+def test_a_static_camera_is_said_to_be_unobservable(standing_scene: SceneMaker) -> None:
+    scene, body = standing_scene(frames=20)
+    scene = static(scene)
+    config = RefinementConfig()
+    start = initialise(scene, body, config)
+    report = scale_report(scene, config, start.scale, start.state, 0.1, optimised=True)
+    assert not report.observable
+    assert "not observable from motion: the camera is static" in report.note
+    assert {c.name: c.alpha for c in report.cues}["motion"] is None
+
+
+def test_a_moving_camera_is_observable(standing_scene: SceneMaker) -> None:
+    scene, body = standing_scene(frames=40)
+    config = RefinementConfig()
+    start = initialise(scene, body, config)
+    report = scale_report(scene, config, start.scale, start.state, 0.02, optimised=True)
+    assert report.observable
+    assert report.sigma == pytest.approx(0.02)
+    assert report.note == ""
+    before = scale_report(scene, config, start.scale, start.state, None, optimised=False)
+    assert before.sigma == start.scale.sigma
+
+
+def test_a_bound_that_was_hit_is_said(standing_scene: SceneMaker) -> None:
+    scene, body = standing_scene(frames=40)
+    config = RefinementConfig()
+    start = initialise(scene, body, config)
+    stuck = replace(start.state, scale_delta=0.05)
+    report = scale_report(scene, config, start.scale, stuck, 0.02, optimised=True)
+    assert report.at_bound
+    assert "alpha_change_threshold" in report.note
+    assert report.alpha == pytest.approx(1.05 * report.alpha_0)
+    free = config.replace(optimize_delta_alpha=False)
+    assert not scale_report(scene, free, start.scale, stuck, 0.02, optimised=True).at_bound
