@@ -55,18 +55,18 @@ def read_cloud(scene: Scene, frame: int, most: int) -> CloudPoints | None:
     maps = scene.depth
     if maps is None or not maps.has(frame):
         return None
+    moving = None
     try:
         depth, trust = maps.depth(frame), maps.confidence(frame)
+        if maps.people_masked_out and scene.masks is not None:
+            # Where people were blacked out the network saw a black shape: that depth is nobody's.
+            moving = scene.masks.dynamic(frame)
     except (RefinementError, OSError):
         return None
     height, width = depth.shape
     step = max(1, int(np.ceil(np.sqrt(depth.size / most))))
     grid = np.ascontiguousarray(depth[::step, ::step], dtype=np.float32)
     known = np.isfinite(grid) & (grid > 0)
-    moving = None
-    if maps.people_masked_out and scene.masks is not None:
-        # Where people were blacked out the network saw a black shape: that depth is nobody's.
-        moving = scene.masks.dynamic(frame)
     rows, columns = np.nonzero(known)
     z = grid[rows, columns]
     rows, columns = rows * step, columns * step

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_up import make_scene, make_state
@@ -12,6 +14,7 @@ from app.viewport.overlay import bar_length
 from app.viewport.posed import CACHED_MESHES, PosedBodies, SkinnedNormals, surface_normals
 from refine_engine.body import BodyModel, joint_kinematics, rest_joints, skin_mesh
 from refine_engine.geometry.rotations import exp_so3
+from refine_engine.refinement.input import DepthArrays, MaskArrays
 
 
 def test_normals_of_a_surface_are_area_weighted_unit_vectors() -> None:
@@ -74,6 +77,40 @@ def test_thinning_bounds_the_number_of_points() -> None:
     cloud = read_cloud(make_scene(), 0, 2000)
     assert cloud is not None
     assert 500 < len(cloud.base) <= 2400
+
+
+def test_depth_of_blacked_out_people_is_not_drawn() -> None:
+    scene = make_scene()
+    inside = np.zeros((6, 240, 320), dtype=bool)
+    inside[:, :, :160] = True
+    maps = np.full((6, 120, 160), 3.0, dtype=np.float32)
+    masked = replace(
+        scene,
+        depth=DepthArrays(maps, people_masked_out=True),
+        masks=MaskArrays(dynamic=inside),
+    )
+    cloud = read_cloud(masked, 0, 10**6)
+    assert cloud is not None
+    assert len(cloud.base) == 120 * 80
+    assert cloud.columns.min() == 80
+
+
+def test_metric_depth_is_moved_not_stretched_by_alpha() -> None:
+    scene = make_scene()
+    maps = np.full((6, 120, 160), 3.0, dtype=np.float32)
+    t = np.tile([0.0, 0.0, 1.0], (6, 1))
+    metric = replace(
+        scene,
+        cameras=replace(scene.cameras, t_cam_world=t),
+        depth=DepthArrays(maps, shares_camera_unit=False),
+    )
+    cloud = read_cloud(metric, 0, 10**6)
+    shared = read_cloud(replace(metric, depth=DepthArrays(maps)), 0, 10**6)
+    assert cloud is not None
+    assert shared is not None
+    # The camera looks along -Z: 3 m before it, and 3 - 1 units behind the world's origin.
+    assert cloud.base[:, 2] == pytest.approx(-3.0)
+    assert shared.base[:, 2] == pytest.approx(-2.0)
 
 
 def test_the_span_of_depth_ignores_what_is_unknown() -> None:
