@@ -11,12 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.spatial.transform import Rotation, RotationSpline
 
 from refine_engine.body import move_rigidly
 from refine_engine.errors import ExportError
 from refine_engine.exporters.arrays import npz_bytes
 from refine_engine.geometry.rotations import axis_angle_from_matrix
-from refine_engine.motion_prior.resampling import resampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,8 +92,7 @@ def _arrays(
     frames, observed, rate = person.frames.astype(np.float64), person.observed, content.fps
     if options.rate is not None and options.rate != content.fps:
         rate = float(options.rate)
-        # The pelvis is what moves smoothly; transl differs from it by a constant.
-        R, transl = resampled(R, transl, content.fps, rate)
+        R, transl = _resampled(R, transl, content.fps, rate)
         frames = person.frames[0] + np.arange(len(R)) * content.fps / rate
         observed = observed[np.minimum(np.rint(frames - frames[0]).astype(int), len(observed) - 1)]
     poses = np.zeros((len(R), _POSE_VALUES))
@@ -117,3 +117,17 @@ def _arrays(
         "pelvis": transl + content.pelvis_rest(person),
         "body_model": np.array(content.body.name),
     }
+
+
+def _resampled(R: Array, transl: Array, rate: float, wanted: float) -> tuple[Array, Array]:
+    """Rotations (n, J, 3, 3) and places (n, 3) at another rate, by cubic splines in time."""
+    n = len(R)
+    if n < 2:
+        return R, transl
+    known = np.arange(n) / rate
+    times = np.arange(0.0, known[-1] + 1e-9, 1.0 / wanted)
+    turned = [
+        RotationSpline(known, Rotation.from_matrix(R[:, k]))(times).as_matrix()
+        for k in range(R.shape[1])
+    ]
+    return np.stack(turned, axis=1), CubicSpline(known, transl)(times)

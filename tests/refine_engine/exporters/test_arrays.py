@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from refine_engine.errors import ExportError
 from refine_engine.exporters import ExportOptions, export
@@ -161,3 +162,24 @@ def test_only_some_people_and_frames(tmp_path: Path, content: ExportContent):
     (path,) = export("smpl", content, tmp_path, options)
     np.testing.assert_array_equal(read(path)["frames"], np.arange(4, 9))
     np.testing.assert_allclose(read(path)["w2c"][0, :3, 3], content.t_cam_world[4])
+
+
+def test_amass_between_frames_a_steady_turn_stays_steady(
+    tmp_path: Path, content: ExportContent
+) -> None:
+    angle = np.linspace(0, 2, 24)
+    person = replace(
+        content.people[2],
+        R_world_root=Rotation.from_rotvec(angle[:, None] * [0, 1, 0]).as_matrix(),
+        body_pose=np.tile(np.eye(3), (24, 23, 1, 1)),
+        transl_world=np.stack([angle, angle**2, 0 * angle], 1),
+    )
+    (path,) = export(
+        "amass", replace(content, people={2: person}), tmp_path, ExportOptions(rate=60.0, up="y")
+    )
+    a = read(path)
+    # 24 frames at 24 a second span 23/24 s: 58 steps of 1/60 s.
+    t = np.arange(58) / 60 * 24 / 23 * 2
+    np.testing.assert_allclose(a["poses"][:, 1], t, atol=1e-6)
+    np.testing.assert_allclose(a["trans"], np.stack([t, t**2, 0 * t], 1), atol=1e-6)
+    assert len(a["frames"]) == len(a["observed"]) == 58
