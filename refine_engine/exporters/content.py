@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refine_engine.body import joint_positions, load_body_model, rest_joints
-from refine_engine.errors import ExportError, InputError
-from refine_engine.exporters.results_json import (
-    CAMERAS_FILE,
-    PERSON_FILE,
-    RESULTS_FILE,
-)
-from refine_engine.geometry.rotations import matrix_from_axis_angle
-from refine_engine.safe_files import open_npz
+from refine_engine.body import joint_positions, rest_joints
+from refine_engine.errors import ExportError
 from refine_engine.state import PersonState
 
 if TYPE_CHECKING:
@@ -28,9 +18,6 @@ if TYPE_CHECKING:
     from refine_engine.body import BodyModel
     from refine_engine.scene import Array, Scene
     from refine_engine.state import OptimizationState
-
-_AGAIN = "refine it again with this program"
-_RESULTS_FOLDER = "5_refinement"
 
 
 @dataclass(frozen=True)
@@ -164,101 +151,6 @@ def content_of_state(
     )
 
 
-def refined_content(folder: str | Path, *, body_file: str | Path | None = None) -> ExportContent:
-    """What to export of a refined folder, from the files of ``5_refinement`` alone.
-
-    Parameters
-    ----------
-    folder
-        A results folder that was refined, or the folder that the refinement was written to.
-    body_file
-        SMPL model file that it was refined with; None takes the embedded body.
-
-    Raises
-    ------
-    InputError
-        Files are missing, damaged, of a failed run, or of another body.
-    """
-    folder = Path(folder)
-    places = [p for p in (folder, folder / _RESULTS_FOLDER) if (p / RESULTS_FILE).is_file()]
-    if not places:
-        raise InputError(
-            folder,
-            f"has no {_RESULTS_FOLDER}/{RESULTS_FILE}",
-            "refine it first, or export it --before refinement",
-        )
-    place = places[0]
-    document = _read_document(place / RESULTS_FILE)
-    body = load_body_model(document["body"]["gender"], search=(body_file,))
-    if document["body"]["name"] not in (None, body.name):
-        raise InputError(
-            place / RESULTS_FILE,
-            f"was refined with the {document['body']['name']}, not with the {body.name}",
-            "name that body (--body)",
-        )
-    people = {}
-    for path in sorted(place.glob(f"person_*/{PERSON_FILE}")):
-        match = re.fullmatch(r"person_(\d+)", path.parent.name)
-        # Files of people whom an earlier run had, and this one has not, are not part of it.
-        if match and str(int(match[1])) in document["people"]:
-            people[int(match[1])] = _read_person(path)
-    if len(people) != len(document["people"]) or not people:
-        raise InputError(place, f"lacks a person's {PERSON_FILE}", _AGAIN)
-    cameras = _read(place / CAMERAS_FILE, ("poses", "intrinsics_pose", "image_size"))
-    height, width = (int(v) for v in cameras["image_size"])
-    T = len(cameras["poses"])
-    if any(p.frames[-1] >= T for p in people.values()):
-        raise InputError(place / CAMERAS_FILE, f"has {T} cameras, too few for the people", _AGAIN)
-    return ExportContent(
-        people=dict(sorted(people.items())),
-        body=body,
-        fps=float(document["world"]["fps"]),
-        R_cam_world=cameras["poses"][:, :3, :3],
-        t_cam_world=cameras["poses"][:, :3, 3],
-        intrinsics=cameras["intrinsics_pose"],
-        image_size=(height, width),
-        ground_plane=np.asarray(document["ground_plane"], dtype=np.float64),
-        alpha=float(document["scale_alpha"]),
-        document=document,
-    )
-
-
-def unrefined_content(
-    folder: str | Path, *, body_file: str | Path | None = None, fps: float | None = None
-) -> ExportContent:
-    """What to export of a folder as it stands before refinement.
-
-    Repaired, gaps filled, at the scale and ground that a refinement starts from.
-
-    Parameters
-    ----------
-    folder
-        The results folder.
-    body_file
-        SMPL model file; None takes the embedded body.
-    fps
-        Frames a second of the video; None takes the video's, else 30.
-
-    Raises
-    ------
-    InputError
-        The folder cannot be opened.
-    """
-    # Here: a program that exports what it has in memory needs none of it.
-    from refine_engine.config import RefinementConfig
-    from refine_engine.importers import load_results
-    from refine_engine.refinement.initialisation.start import initialise
-
-    scene = load_results(folder, fps=fps, body=body_file)
-    try:
-        body = load_body_model(scene.gender, search=(body_file,))
-        state = initialise(scene, body, RefinementConfig()).state
-        return content_of_state(state, scene, body)
-    finally:
-        if scene.video is not None:
-            scene.video.close()
-
-
 def _rows(person: PersonState, rows: NDArray[np.bool_]) -> PersonState:
     return replace(
         person,
@@ -270,47 +162,3 @@ def _rows(person: PersonState, rows: NDArray[np.bool_]) -> PersonState:
         contacts=person.contacts[rows],
         joint_sigma=None if person.joint_sigma is None else person.joint_sigma[rows],
     )
-
-
-def _read_document(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"cannot be read ({error})", _AGAIN) from None
-    if not isinstance(document, dict):
-        raise InputError(path, "is not a JSON object", _AGAIN)
-    if document.get("status") == "failed":
-        raise InputError(path, "is the record of a failed run", "refine the folder again")
-    for key in ("people", "world", "body", "ground_plane", "scale_alpha"):
-        if key not in document:
-            raise InputError(path, f"has no key {key!r}", _AGAIN)
-    return document
-
-
-def _read_person(path: Path) -> PersonState:
-    names = ("frames", "global_orient", "poses", "betas", "transl", "observed", "contacts")
-    a = _read(path, names)
-    n = len(a["frames"])
-    try:
-        person = PersonState(
-            frames=a["frames"].astype(np.int64),
-            R_world_root=matrix_from_axis_angle(a["global_orient"].reshape(n, 3)),
-            body_pose=matrix_from_axis_angle(a["poses"].reshape(n, 23, 3)),
-            betas=a["betas"].astype(np.float64).reshape(10),
-            transl_world=a["transl"].astype(np.float64).reshape(n, 3),
-            observed=a["observed"].astype(bool).reshape(n),
-            contacts=a["contacts"].astype(np.float64).reshape(n, 4),
-        )
-    except ValueError as error:
-        raise InputError(path, f"is damaged ({error})", _AGAIN) from None
-    if n == 0 or (np.diff(person.frames) != 1).any():
-        raise InputError(path, "has frames that are not consecutive", _AGAIN)
-    return person
-
-
-def _read(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    with open_npz(path) as file:
-        for name in names:
-            if name not in file:
-                raise InputError(path, f"has no array {name!r}", _AGAIN)
-        return {name: file[name] for name in names}

@@ -73,8 +73,8 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
 def run(args: argparse.Namespace) -> int:
     """Export and print; returns the exit code."""
     # Slow to import, and not needed for --help.
-    from refine_engine.exporters.content import refined_content, unrefined_content
     from refine_engine.exporters.formats import ExportOptions, caveats, export
+    from refine_engine.exporters.sources import refined_content, unrefined_content
 
     if args.before:
         content = unrefined_content(args.folder, body_file=args.body, fps=args.fps)

@@ -163,8 +163,8 @@ def export(
     name
         A key of :data:`FORMATS`.
     content
-        From :func:`~refine_engine.exporters.content.content_of_state`, ``refined_content`` or
-        ``unrefined_content``.
+        From :func:`~refine_engine.exporters.content.content_of_state`, or from a folder:
+        ``refined_content`` and ``unrefined_content`` of :mod:`refine_engine.exporters.sources`.
     path
         The file, or the folder for a format of several files.
     options

@@ -15,13 +15,9 @@ from refine_engine.body import BodyModel, embedded_body
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import ExportError, InputError
 from refine_engine.exporters import FORMATS, ExportOptions, export
-from refine_engine.exporters.content import (
-    ExportContent,
-    content_of_state,
-    refined_content,
-    unrefined_content,
-)
+from refine_engine.exporters.content import ExportContent, content_of_state
 from refine_engine.exporters.results_json import results_dict, write_results
+from refine_engine.exporters.sources import refined_content, unrefined_content
 from refine_engine.refinement.initialisation.start import initialise
 from refine_engine.state import RefinementOutput, ScaleReport
 
@@ -134,6 +130,21 @@ def test_before_is_where_a_refinement_starts(folder: Path, refined: RefinementOu
     assert before.alpha == pytest.approx(refined.state.alpha_0)
     for i, person in refined.state.people.items():
         np.testing.assert_allclose(before.people[i].transl_world, person.transl_world)
+
+
+def test_before_uses_the_settings_of_the_run(
+    tmp_path: Path, folder: Path, refined: RefinementOutput
+) -> None:
+    import shutil
+
+    copied = shutil.copytree(folder, tmp_path / "scene")
+    path = copied / "5_refinement" / "refinement_results.json"
+    document = json.loads(path.read_text())
+    document["config"]["max_frames"] = 12
+    path.write_text(json.dumps(document))
+    assert unrefined_content(copied).num_frames == 12
+    path.write_text("{damaged")
+    assert unrefined_content(copied).num_frames == 20
 
 
 def test_the_document_is_exported_as_it_stands(
