@@ -81,6 +81,7 @@ class SceneView(QWidget):
         self._annotations = Annotations(self.drawing)
         self._followed: Array | None = None
         self._fitted_size: tuple[int, int] | None = None
+        self._picture_ratio: float | None = None
         self._moving = False
         self._closed = False
         self._last_seconds = 0.0
@@ -225,14 +226,14 @@ class SceneView(QWidget):
         points = max(1.0, min(size.width() / 640.0, size.height() / 400.0, ratio))
         finer = size.width() * size.height() <= FINE_PICTURE
         times = PICTURE_OVERSAMPLING if finer else 1
-        thin, drawn_ratio = self.drawing.thin, self.drawing.ratio
+        thin = self.drawing.thin
         smooth = bool(self.vtk_renderer.GetUseFXAA())
         self.drawing.set_thin(False)
-        self._set_ratio(points * times)
+        self._picture_ratio = points * times
         self._set_smooth(not finer)
         fine = self.canvas.grab_picture(size * times)
         self._set_smooth(smooth)
-        self._set_ratio(drawn_ratio)
+        self._picture_ratio = None
         self.drawing.set_thin(thin)
         image = fine.scaled(
             size,
@@ -361,6 +362,7 @@ class SceneView(QWidget):
         self.frame_drawn.emit(seconds)
 
     def _before_frame(self) -> None:
+        self._set_ratio(self._picture_ratio or self.canvas.device_ratio())
         self._prepare(self.canvas.window_.GetSize())
 
     def _prepare(self, size: tuple[int, int]) -> None:

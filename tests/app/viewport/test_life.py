@@ -96,6 +96,7 @@ view = open_view(size=(300, 220))
 assert view.devicePixelRatioF() == 1.5, view.devicePixelRatioF()
 picture = rgb_of(view.grab().toImage())
 assert picture.shape[1] == 450, picture.shape
+assert view.drawing.ratio == 1.5
 picked = []
 view.person_picked.connect(picked.append)
 for person in (1, 4):
