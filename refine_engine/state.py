@@ -163,6 +163,8 @@ class RefinementOutput:
     """(0, 1] each."""
     likelihood_nats: Mapping[int, float] = field(default_factory=dict)
     """Raw nats per frame each, where a prior computed them."""
+    prior_influence: Mapping[int, float] = field(default_factory=dict)
+    """How firmly the motion prior holds each person: 1 = as ordinary motion, 0 = lets it go."""
     report: ImportReport = field(default_factory=ImportReport)
     warnings: tuple[str, ...] = ()
 

@@ -79,6 +79,7 @@ def results_dict(
         "scale_note": scale.note,
         "scale_cues": {c.name: {"alpha": c.alpha, "sigma": c.sigma} for c in scale.cues},
         "likelihood_nats": {str(i): v for i, v in output.likelihood_nats.items()},
+        "prior_influence": {str(i): v for i, v in output.prior_influence.items()},
         "loss_curves": {
             s.sub_stage: {name: list(values) for name, values in s.loss_curves.items()}
             for s in output.sub_stages

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from refine_engine.body import embedded_body, joint_kinematics, rest_joints
 from refine_engine.errors import RefinementError
 from refine_engine.geometry.rotations import nearest_rotation
 from refine_engine.motion_prior.clips import RATE, read_clips
@@ -23,6 +24,8 @@ from refine_engine.motion_prior.fitting import (
     fit_mixture,
     fit_single,
 )
+from refine_engine.motion_prior.likelihood import FOOT_JOINTS, score_motion
+from refine_engine.motion_prior.transition import load_transition_prior
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +33,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from refine_engine.motion_prior.clips import Clip
+    from refine_engine.motion_prior.transition import TransitionPrior
 
     Array = NDArray[np.float64]
 
 COMPONENTS = 4
 FREEDOM = 16.0
 SEED = 0
+STRETCH = 60
+"""Frames of a stretch whose score is one sample of the calibration."""
 
 
 def features_of(clips: Sequence[Clip], mean: Array) -> tuple[Array, Array]:
@@ -51,7 +57,23 @@ def mean_rotations(clips: Sequence[Clip]) -> Array:
     ).astype(np.float32, copy=False)
 
 
-def write_prior(path: Path, mean: Array, mixture: Mixture) -> None:
+def clip_scores(prior: TransitionPrior, clips: Sequence[Clip]) -> Array:
+    """Scores of consecutive stretches of clips; see :func:`.likelihood.score_motion`."""
+    rest = rest_joints(embedded_body(), np.zeros(10))
+    scores = []
+    for clip in clips:
+        joints = joint_kinematics(rest, clip.R[:, 0], clip.R[:, 1:], clip.transl).positions
+        for first in range(0, max(len(clip.R) - STRETCH, 0) + 1, STRETCH):
+            rows = slice(first, first + STRETCH)
+            found = score_motion(
+                prior, clip.R[rows], clip.transl[rows], joints[rows][:, FOOT_JOINTS], 1.0, RATE
+            )
+            if found is not None:
+                scores.append(found.score)
+    return np.array(scores)
+
+
+def write_prior(path: Path, mean: Array, mixture: Mixture, clean: float) -> None:
     """Write the arrays that :func:`.transition.load_transition_prior` reads."""
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
@@ -61,6 +83,7 @@ def write_prior(path: Path, mean: Array, mixture: Mixture) -> None:
         maps=mixture.maps.astype(np.float32),
         scales=mixture.scales.astype(np.float32),
         freedom=np.float32(mixture.freedom),
+        clean_nats=np.float32(clean),
     )
 
 
@@ -93,7 +116,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _compare(kept, tested, mean, freedom)
     mixture = fit_mixture(inputs, outputs, options.components, options.freedom, options.seed)
     _show(f"{options.components} linear transitions", mixture, (inputs, outputs), test)
-    write_prior(options.output, mean, mixture)
+    write_prior(options.output, mean, mixture, 1.0)
+    scores = clip_scores(load_transition_prior(options.output), tested)
+    clean = float(np.median(scores))
+    write_prior(options.output, mean, mixture, clean)
+    _say(f"median score of {len(scores)} held-out stretches of {STRETCH} frames: {clean:.1f} nats")
     _say(f"wrote {options.output}, {options.output.stat().st_size / 1e6:.2f} MB")
     return 0
 

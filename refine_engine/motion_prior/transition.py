@@ -73,6 +73,8 @@ class TransitionPrior:
     """(K, 69, 69) S, per second squared, at 30 frames a second."""
     freedom: float
     """nu."""
+    clean_nats: float
+    """Median score of recorded motion (see :mod:`.likelihood`), for the calibration."""
 
     @property
     def least_energy(self) -> float:
@@ -109,22 +111,35 @@ class TransitionPrior:
 
     def energies(
         self, R: NDArray[np.floating], transl: NDArray[np.floating], size: float, rate: float
-    ) -> Array:
-        """-log p of each transition (n - 2,) over its least value, nats; row t is about frame t+1.
+    ) -> tuple[Array, Array]:
+        """What each transition costs, and how firmly the prior holds it.
 
         Arguments as :func:`refine_engine.motion_prior.features.transition_features`.
+
+        Returns
+        -------
+        tuple
+            (n - 2,) -log p over its least value, nats; (n - 2,) pull that each transition feels,
+            1 = that of ordinary motion, 0 = let go. Row t is about frames t, t + 1, t + 2.
         """
-        inputs, outputs = transition_features(self.mean, R, transl, size, rate)
-        logs = []
-        form = self.forms(PRIOR_RATE)
+        return self.feature_energies(*transition_features(self.mean, R, transl, size, rate))
+
+    def feature_energies(self, inputs: Array, outputs: Array) -> tuple[Array, Array]:
+        """As :meth:`energies`, from inputs (m, 136) and outputs (m, 69)."""
+        total = self.freedom + OUTPUTS
+        constants = self._log_constants() + self.least_energy
+        logs, pulls = [], []
         for k, (linear, scale) in enumerate(zip(self.maps, self.scales, strict=True)):
             white = np.linalg.solve(np.linalg.cholesky(scale), (outputs - inputs @ linear.T).T)
             q = (white**2).sum(0)
-            half = 0.5 * (self.freedom + OUTPUTS)
-            logs.append(form.constants[k] - half * np.log1p(q / self.freedom))
+            logs.append(constants[k] - 0.5 * total * np.log1p(q / self.freedom))
+            pulls.append(np.minimum(total / (self.freedom + q), 1.0))
         stacked = np.stack(logs, 1)
-        top = stacked.max(1, initial=-np.inf)
-        return np.asarray(-(top + np.log(np.exp(stacked - top[:, None]).sum(1))))
+        top = stacked.max(1, initial=-np.inf, keepdims=True)
+        likelihood = np.exp(stacked - top)
+        summed = likelihood.sum(1)
+        influence = (likelihood * np.stack(pulls, 1)).sum(1) / summed
+        return -(top[:, 0] + np.log(summed)), influence
 
 
 def load_transition_prior(path: Path | None = None) -> TransitionPrior:
@@ -143,7 +158,7 @@ def _load(path: Path) -> TransitionPrior:
     with open_npz(path) as arrays:
         found = arrays.read_all()
     remedy = "make it with python -m refine_engine.motion_prior.train"
-    for name in ("mean", "weights", "maps", "scales", "freedom"):
+    for name in ("mean", "weights", "maps", "scales", "freedom", "clean_nats"):
         if name not in found:
             raise InputError(path, f"lacks '{name}': it is no motion prior", remedy)
     k = len(np.atleast_1d(found["weights"]))
@@ -153,6 +168,7 @@ def _load(path: Path) -> TransitionPrior:
         "maps": (k, OUTPUTS, INPUTS),
         "scales": (k, OUTPUTS, OUTPUTS),
         "freedom": (),
+        "clean_nats": (),
     }
     for name, shape in shapes.items():
         if found[name].shape != shape or not np.isfinite(found[name]).all():
@@ -163,4 +179,5 @@ def _load(path: Path) -> TransitionPrior:
         maps=found["maps"].astype(np.float64),
         scales=found["scales"].astype(np.float64),
         freedom=float(found["freedom"]),
+        clean_nats=float(found["clean_nats"]),
     )

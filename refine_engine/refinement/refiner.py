@@ -15,13 +15,15 @@ from refine_engine.refinement.initialisation import Start, initialise
 from refine_engine.refinement.initialisation.keypoint_trust import with_trusted_keypoints
 from refine_engine.refinement.initialisation.start import redetect_contacts
 from refine_engine.refinement.input import RefinementInput
-from refine_engine.refinement.likelihood import likelihoods
+from refine_engine.refinement.likelihood import motion_scores
+from refine_engine.refinement.motion_scale import MotionScaleCurve, motion_scale_curve
 from refine_engine.refinement.optimisation import SubStageRun
 from refine_engine.refinement.scale_report import scale_report
 from refine_engine.refinement.substages import PLANS, SubStagePlan, plan_of
 from refine_engine.solver.covariance import covariance
 from refine_engine.state import (
     SUBSTAGES,
+    CueEstimate,
     OptimizationState,
     RefinementOutput,
     ScaleReport,
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 _CONTACTS_FRESH = ("environmental", "scale", "final")
 """Sub-stages before which contacts are found again: the motion has improved since."""
 _WARM_DAMPING = 1e-6
+LITTLE_INFLUENCE = 0.1
+"""Below this share of its usual influence, the motion prior leaves a person alone."""
 
 
 class Stage5Refiner:
@@ -73,6 +77,7 @@ class Stage5Refiner:
         self._lambdas = self.config.weights()
         self._alpha_sigma: float | None = None
         self._scaled = False
+        self._curve: MotionScaleCurve | None = None
 
     @property
     def output(self) -> RefinementOutput:
@@ -211,12 +216,15 @@ class Stage5Refiner:
             results[sub_stage] = run.result
             assert self._scene is not None
             assert self._body is not None
+            scores = motion_scores(self._scene, self._body, state)
             self._output = replace(
                 self._output,
                 state=state,
                 sub_stages=tuple(results[s] for s in SUBSTAGES if s in results),
                 scale=self._report(state, self._alpha_sigma),
-                per_person_likelihoods=likelihoods(self._scene, self._body, state),
+                per_person_likelihoods=scores.likelihoods,
+                likelihood_nats=scores.nats,
+                prior_influence=scores.influence,
             )
 
     # ------------------------------------------------------------------ the run
@@ -239,6 +247,7 @@ class Stage5Refiner:
             if control.verdict == "cancel":
                 raise Cancelled
         self._scene, self._alpha_sigma, self._scaled = scene, None, False
+        self._curve = None
         self._lambdas = self.config.weights()
         self._body = self._given_body or load_body_model(scene.gender)
         begun, ended = self._init(scene, clock, given)
@@ -389,6 +398,8 @@ class Stage5Refiner:
         if not free.alpha or run.stopped or run.result is None:
             return state
         self._scaled = True
+        if self._has_prior and self._scene is not None and self._body is not None:
+            self._curve = motion_scale_curve(self._scene, self._body, state)
         found = covariance(run.problem, run.packed, run.weights_used, free)
         self._alpha_sigma = (
             None if found.alpha_sigma is None else REPETITION * found.alpha_sigma
@@ -402,9 +413,13 @@ class Stage5Refiner:
     def _report(self, state: OptimizationState, sigma: float | None) -> ScaleReport:
         assert self._scene is not None
         assert self._start is not None
-        return scale_report(
+        report = scale_report(
             self._scene, self.config, self._start.scale, state, sigma, optimised=self._scaled
         )
+        if self._curve is None:
+            return report
+        motion = CueEstimate("motion prior", self._curve.alpha, self._curve.sigma)
+        return replace(report, curve=self._curve.samples(), cues=(*report.cues, motion))
 
     def _publish(
         self,
@@ -421,6 +436,12 @@ class Stage5Refiner:
         ran = [r for r in results if r.sub_stage != "init" and r.status != "skipped"]
         warnings = [f"{r.sub_stage}: {r.message}" for r in ran if r.status == "rolled_back"]
         report = self._report(state, self._alpha_sigma)
+        scores = motion_scores(self._scene, self._body, state)
+        for i in sorted(i for i, share in scores.influence.items() if share < LITTLE_INFLUENCE):
+            warnings.append(
+                f"person {i}: unlike the motion prior's recordings; the prior has "
+                f"{100 * scores.influence[i]:.0f} % of its usual influence"
+            )
         if report.note:
             warnings.append(f"scale: {report.note}")
         if self._scene.fps_source == "assumed":
@@ -435,7 +456,9 @@ class Stage5Refiner:
             and bool(ran)
             and all(r.status == "converged" for r in ran),
             scale=report,
-            per_person_likelihoods=likelihoods(self._scene, self._body, state),
+            per_person_likelihoods=scores.likelihoods,
+            likelihood_nats=scores.nats,
+            prior_influence=scores.influence,
             report=self._scene.report,
             warnings=tuple(warnings),
         )

@@ -102,10 +102,10 @@ class MotionPrior:
         return float(scale * (links @ energies))
 
     def influence(self, track: Track, posed: Posed) -> Array:
-        """Share (n - 2,) of a likely transition's pull that each transition feels, 0 to 1."""
+        """Pull (n - 2,) that each transition feels: 1 = that of ordinary motion, 0 = let go."""
         form = self.prior.forms(track.fps)
         _, shares = mixture_energies(form, self._features(track, posed))
-        return np.asarray(shares.sum(1) * form.freedom / (form.freedom + OUTPUTS))
+        return np.minimum(shares.sum(1), 1.0)
 
     def _features(self, track: Track, posed: Posed) -> Array:
         z = np.empty((max(len(track) - 2, 0), COMBINED))
