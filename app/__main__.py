@@ -110,7 +110,7 @@ def run(application: QApplication, options: argparse.Namespace) -> int:
     elif folder is None and settings.preferences.open_last and settings.recent:
         folder = settings.recent[0]
     if options.run:
-        window.session.scene_changed.connect(window.session.run)
+        _run_once_open(window)
     if folder is not None:
         window.files.open(folder.resolve())
     elif options.screenshot is None:
@@ -118,6 +118,17 @@ def run(application: QApplication, options: argparse.Namespace) -> int:
     code = application.exec()
     catcher.remove()
     return code
+
+
+def _run_once_open(window: MainWindow) -> None:
+    session = window.session
+
+    def start() -> None:
+        # Only the folder of the command line: what is opened later waits for the user.
+        session.scene_changed.disconnect(start)
+        session.run()
+
+    session.scene_changed.connect(start)
 
 
 def _arrange_picture(

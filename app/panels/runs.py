@@ -21,7 +21,7 @@ from app.runs import RunRecord, differences
 from app.session import Session
 from refine_engine.config import RefinementConfig
 
-_COLUMNS = ("Run", "Part", "Result", "Loss", "α", "Time")
+_COLUMNS = ("Run", "Part", "Loss", "α", "Time", "Result")
 
 
 class RunsPanel(QWidget):
@@ -86,14 +86,14 @@ class RunsPanel(QWidget):
                 [
                     f"{shown}{record.number}",
                     record.label,
-                    record.status,
                     loss_text(record.total_loss),
                     f"{alpha:.3f}" if alpha is not None else "",
                     f"{record.seconds:.1f} s",
+                    record.status,
                 ]
             )
             item.setData(0, Qt.ItemDataRole.UserRole, record.number)
-            for at in (3, 4, 5):
+            for at in (2, 3, 4):
                 item.setTextAlignment(at, int(Qt.AlignmentFlag.AlignRight))
             self.table.addTopLevelItem(item)
             if chosen is not None and record.number == chosen.number:

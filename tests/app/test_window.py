@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -328,6 +330,24 @@ def test_session_round_trip(opened: MainWindow, qtbot: Any, tmp_path: Path) -> N
     assert opened.session.playback.frame == 12
     assert opened.session.rows["smpl"].status == "converged"
     assert opened.session.runs[0].final_state is not None
+
+
+def test_a_crashed_session_is_offered_and_comes_back(
+    opened: MainWindow, qtbot: Any, tmp_path: Path
+) -> None:
+    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+        opened.session.run(None, "root")
+    ended = subprocess.Popen([sys.executable, "-c", "pass"])
+    ended.wait()
+    left = tmp_path / "unfinished" / f"{ended.pid}.smplsession"
+    opened.files.save_session_to(left)
+    opened.session.reset()
+    opened.session.set_weight("data", 5.0)
+    with qtbot.waitSignal(opened.session.scene_changed, timeout=5000):
+        opened.offer_recovery()
+    assert opened.session.config.lambda_data == 1.0
+    assert opened.session.runs[0].final_state is not None
+    assert not left.exists()
 
 
 def test_closing_during_a_run_asks(
