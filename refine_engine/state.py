@@ -57,6 +57,9 @@ class PersonState:
     """(n, 4) probability of ground contact: left heel, left toe, right heel, right toe."""
     joint_sigma: Array | None = None
     """(n, 24) standard deviation of joint positions, metres (after covariance)."""
+    image_shift: Array | None = None
+    """(n, 2) how far this person's image is off as a whole, as the solver explains it: errors of
+    the camera's rotation, in units of x/z and y/z. None = not estimated."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from refine_engine.body import joint_positions
 from refine_engine.geometry.planes import tangent_basis
 from refine_engine.geometry.rotations import axis_angle_from_matrix, skew
 from refine_engine.solver.levenberg import Free, people_runner
+from refine_engine.terms.problem import turn_width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -192,9 +193,10 @@ def energy_and_gradient(
     for part, step in zip(model.parts, steps, strict=True):
         g = np.array(part.border[0, :, 0]).reshape(part.frames, part.width)
         # The engine's gradient is for a further turn R exp(e); x holds the whole turn.
-        turns = step[:, 3:].reshape(part.frames, -1, 3)
-        g[:, 3:] = np.einsum(
-            "tjki,tjk->tji", _right_jacobian(turns), g[:, 3:].reshape(turns.shape)
+        last = turn_width(step)
+        turns = step[:, 3:last].reshape(part.frames, -1, 3)
+        g[:, 3:last] = np.einsum(
+            "tjki,tjk->tji", _right_jacobian(turns), g[:, 3:last].reshape(turns.shape)
         ).reshape(part.frames, -1)
         parts.append(g.ravel())
     parts += [part.own_gradient for part in model.parts]

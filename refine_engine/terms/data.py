@@ -32,6 +32,15 @@ DISTANCE_SIGMA = 0.08
 """Standard deviation of the measured log depth over body size as evidence of one frame.
 
 The error is a few percent, but stays for half a second and longer."""
+SHIFT_SIGMA = 0.05
+"""Standard deviation of the image shift as seen in one frame, in units of x/z.
+
+Reconstructed camera rotations are off by a quarter of a degree (0.005) for about a second at a
+time. Nothing else in the problem may turn the cameras, and a foot on the ground nine metres away
+would otherwise be pushed half a metre along the ray to meet a picture that is 0.3 degrees too
+low. One frame in thirty counts, hence a value five and more times as large."""
+SHIFT_STEP = 3e-4
+"""How much the shift changes in 1/30 s."""
 ROOT_SCALE = 4.0
 """Geman-McClure scale of the measured root, in standard deviations."""
 ROTATION_SCALE = 0.7
@@ -73,12 +82,17 @@ def keypoint_loss(  # type: ignore[no-untyped-def]
     weights,
     point_of,
     pixel_scale,
+    shift,
     gm,
     weight,
     with_model,
     gradient,
     hessian,
     cross,
+    shift_gradient,
+    shift0,
+    shift_cross,
+    shift_shared,
     shared_gradient,
     shared_hessian,
 ):
@@ -107,8 +121,8 @@ def keypoint_loss(  # type: ignore[no-untyped-def]
             v = (R[1, 0] * x[0] + R[1, 1] * x[1] + R[1, 2] * x[2] + a1) / z
             fx = intrinsics[t, 0] * pixel_scale[t]
             fy = intrinsics[t, 1] * pixel_scale[t]
-            r0 = fx * u + (intrinsics[t, 2] - pixels[t, k, 0]) * pixel_scale[t]
-            r1 = fy * v + (intrinsics[t, 3] - pixels[t, k, 1]) * pixel_scale[t]
+            r0 = fx * (u + shift[t, 0]) + (intrinsics[t, 2] - pixels[t, k, 0]) * pixel_scale[t]
+            r1 = fy * (v + shift[t, 1]) + (intrinsics[t, 3] - pixels[t, k, 1]) * pixel_scale[t]
             r2 = r0 * r0 + r1 * r1
             q = gm2 / (gm2 + r2)
             total += 0.5 * w * q * r2
@@ -126,6 +140,8 @@ def keypoint_loss(  # type: ignore[no-untyped-def]
             for c in range(3):
                 gradient[t, i, c] += wq * (r0 * ju[c] + r1 * jv[c])
             shared_gradient[0] += wq * (r0 * su + r1 * sv)
+            shift_gradient[t, 0] += wq * r0 * fx
+            shift_gradient[t, 1] += wq * r1 * fy
             shrink = radial_share(q, r2, gm2) / max(r2, 1e-12)
             for c in range(3):
                 along = shrink * (r0 * ju[c] + r1 * jv[c])
@@ -139,6 +155,47 @@ def keypoint_loss(  # type: ignore[no-untyped-def]
                 for d in range(3):
                     hessian[t, i, c, d] += wq * (ju[c] * ju[d] + jv[c] * jv[d])
             shared_hessian[0, 0] += wq * (su * su + sv * sv)
+            # Columns of the shift: (fx, 0) and (0, fy), shrunk along the residual as well.
+            x0 = fx * (1.0 - shrink * r0 * r0)
+            x1 = -fx * shrink * r0 * r1
+            y0 = -fy * shrink * r0 * r1
+            y1 = fy * (1.0 - shrink * r1 * r1)
+            shift0[t, 0, 0] += wq * (x0 * x0 + x1 * x1)
+            shift0[t, 0, 1] += wq * (x0 * y0 + x1 * y1)
+            shift0[t, 1, 0] += wq * (x0 * y0 + x1 * y1)
+            shift0[t, 1, 1] += wq * (y0 * y0 + y1 * y1)
+            shift_shared[t, 0] += wq * (x0 * su + x1 * sv)
+            shift_shared[t, 1] += wq * (y0 * su + y1 * sv)
+            for c in range(3):
+                shift_cross[t, i, c, 0] += wq * (ju[c] * x0 + jv[c] * x1)
+                shift_cross[t, i, c, 1] += wq * (ju[c] * y0 + jv[c] * y1)
+    return total
+
+
+@njit(nogil=True, cache=True)
+def shift_loss(  # type: ignore[no-untyped-def]
+    shift, link, sigma, step_sigma, weight, with_model, shift_gradient, shift0, shift1
+):
+    """Prior of the image shift: small, and hardly changing from one frame to the next."""
+    total = 0.0
+    small = weight / (sigma * sigma)
+    for t in range(shift.shape[0]):
+        slow = weight * link[t] / (step_sigma * step_sigma)
+        for k in range(2):
+            total += 0.5 * small * shift[t, k] ** 2
+            if with_model:
+                shift_gradient[t, k] += small * shift[t, k]
+                shift0[t, k, k] += small
+            if slow > 0.0:
+                d = shift[t + 1, k] - shift[t, k]
+                total += 0.5 * slow * d * d
+                if with_model:
+                    shift_gradient[t, k] -= slow * d
+                    shift_gradient[t + 1, k] += slow * d
+                    shift0[t, k, k] += slow
+                    shift0[t + 1, k, k] += slow
+        if with_model:
+            shift1[t] -= slow
     return total
 
 
@@ -190,6 +247,7 @@ def root_loss(  # type: ignore[no-untyped-def]
     t_cam,
     alpha,
     log_size,
+    shift,
     measured,
     trust,
     sigma,
@@ -201,6 +259,11 @@ def root_loss(  # type: ignore[no-untyped-def]
     cross,
     size_cross,
     size_shared,
+    shift_gradient,
+    shift0,
+    shift_cross,
+    shift_shared,
+    shift_size,
     shared_gradient,
     shared_hessian,
 ):
@@ -217,6 +280,7 @@ def root_loss(  # type: ignore[no-untyped-def]
     J = np.empty((3, 3))
     a = np.empty(3)
     s = np.empty(3)
+    e = np.empty(3)
     for t in range(points.shape[0]):
         if trust[t] == 0.0:
             continue
@@ -232,8 +296,8 @@ def root_loss(  # type: ignore[no-untyped-def]
             continue
         u = (R[0, 0] * x[0] + R[0, 1] * x[1] + R[0, 2] * x[2] + s0) / z
         v = (R[1, 0] * x[0] + R[1, 1] * x[1] + R[1, 2] * x[2] + s1) / z
-        r[0] = (u - measured[t, 0]) / sigma[0]
-        r[1] = (v - measured[t, 1]) / sigma[1]
+        r[0] = (u + shift[t, 0] - measured[t, 0]) / sigma[0]
+        r[1] = (v + shift[t, 1] - measured[t, 1]) / sigma[1]
         r[2] = (np.log(z) - log_size - measured[t, 2]) / sigma[2]
         r2 = r[0] * r[0] + r[1] * r[1] + r[2] * r[2]
         q = gm2 / (gm2 + r2)
@@ -253,6 +317,8 @@ def root_loss(  # type: ignore[no-untyped-def]
                 gradient[t, 0, c] += wq * r[k] * J[k, c]
             shared_gradient[0] += wq * r[k] * a[k]
         size_gradient -= wq * r[2] / sigma[2]
+        for k in range(2):
+            shift_gradient[t, k] += wq * r[k] / sigma[k]
         # Columns of the Jacobian: the point's three, log alpha, log size.
         shrink = radial_share(q, r2, gm2) / max(r2, 1e-12)
         for c in range(3):
@@ -273,6 +339,19 @@ def root_loss(  # type: ignore[no-untyped-def]
             shared_hessian[0, 0] += wq * a[k] * a[k]
             size_shared[0] += wq * a[k] * s[k]
             size_hessian += wq * s[k] * s[k]
+        for m in range(2):
+            for k in range(3):
+                e[k] = -shrink * r[k] * r[m] / sigma[m]
+            e[m] += 1.0 / sigma[m]
+            for k in range(3):
+                shift_shared[t, m] += wq * e[k] * a[k]
+                shift_size[t, m] += wq * e[k] * s[k]
+                for c in range(3):
+                    shift_cross[t, 0, c, m] += wq * e[k] * J[k, c]
+            for n in range(2):
+                for k in range(3):
+                    f = (1.0 / sigma[n] if k == n else 0.0) - shrink * r[k] * r[n] / sigma[n]
+                    shift0[t, m, n] += wq * e[k] * f
     return total, size_gradient, size_hessian
 
 
@@ -299,21 +378,42 @@ class Data:
             track.keypoint_weight,
             track.layout.keypoint_points,
             track.pixel_scale,
+            posed.shift,
             common.keypoint_scale,
             weight / KEYPOINT_SIGMA_PX**2,
             model is not None,
             m.gradient,
             m.hessian,
             m.cross,
+            m.shift_gradient,
+            m.shift0,
+            m.shift_cross,
+            m.shift_shared,
             m.shared_gradient,
             m.shared_hessian,
         )
+        rate = track.fps / 30.0
+        total += shift_loss(
+            posed.shift,
+            track.link1,
+            SHIFT_SIGMA * np.sqrt(rate),
+            SHIFT_STEP / np.sqrt(rate),
+            weight,
+            model is not None,
+            m.shift_gradient,
+            m.shift0,
+            m.shift1,
+        )
+        if model is not None:
+            model.shifts = True
+            model.reach = max(model.reach, 1)
         by_root, size_gradient, size_hessian = root_loss(
             posed.points,
             track.R_cam,
             track.t_cam,
             common.alpha,
             np.log(posed.size),
+            posed.shift,
             track.root_measured,
             track.root_trust,
             _ROOT_SIGMA,
@@ -325,6 +425,11 @@ class Data:
             m.cross,
             m.size_cross,
             m.size_shared,
+            m.shift_gradient,
+            m.shift0,
+            m.shift_cross,
+            m.shift_shared,
+            m.shift_size,
             m.shared_gradient,
             m.shared_hessian,
         )

@@ -9,7 +9,7 @@ from numba import njit
 
 from refine_engine.solver.arrow import OWN
 from refine_engine.terms.model import SHARED, SampleRows
-from refine_engine.terms.points import FULL_WIDTH, MAX_ATTACHMENTS
+from refine_engine.terms.points import FULL_WIDTH, MAX_ATTACHMENTS, SHIFT
 from refine_engine.terms.pullback import FIRST_CHUNK_LANE, LANES, assemble_blocks, pull_border
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class FramePart:
     ) -> None:
         n = len(track)
         chunks = len(model.shared_gradient) - SHARED
-        self.frames, self.width, self.model = n, width, model
+        self.frames, self.model, self._turn_width = n, model, width
+        self.width = width + SHIFT if model.shifts else width
         self.reach = min(model.reach, n - 1)
         self._pose = (posed.rotations, np.ascontiguousarray(posed.points[:, :24]))
         points = track.layout.points
@@ -59,7 +60,8 @@ class FramePart:
             )
             sample_dirs = candidates.dirs
         groups = -(-(FIRST_CHUNK_LANE + chunks) // LANES)
-        self.border: Array = np.zeros((groups, n * width, LANES))
+        self.border: Array = np.zeros((groups, n * self.width, LANES))
+        self._shift_pulled = np.zeros((n if model.shifts else 0, width, SHIFT))
         self.own_gradient: Array = model.betas_gradient.copy()
         self.own_hessian: Array = model.betas_hessian.copy()
         self.own_shared: Array = np.zeros((OWN, SHARED + chunks))
@@ -91,6 +93,11 @@ class FramePart:
             model.size_gradient - model.sized_energy,
             model.size_hessian + model.sized_energy,
             model.size_shared - model.shared_gradient_sized,
+            model.shift_gradient,
+            model.shift_cross,
+            model.shift_shared,
+            model.shift_size,
+            self._shift_pulled,
             width,
             self.border,
             self.own_gradient,
@@ -127,7 +134,10 @@ class FramePart:
             rows.point,
             rows.direction,
             rows.weight,
-            self.width,
+            self._shift_pulled,
+            model.shift0,
+            model.shift1,
+            self._turn_width,
             self.reach,
             damping,
             floor,

@@ -52,6 +52,8 @@ def _keypoints(track: Track, posed: Posed, common: Common) -> tuple[float, float
     K[:, 0, 0], K[:, 1, 1], K[:, 0, 2], K[:, 1, 2] = track.intrinsics.T
     K[:, 2, 2] = 1.0
     pixels, in_front = project(to_camera(places, track.R_cam, common.alpha * track.t_cam), K)
+    # What the solver explains by the camera's rotation is no error of the person.
+    pixels = pixels + (posed.shift * track.intrinsics[:, :2])[:, None]
     error = np.linalg.norm(pixels - track.pixels, axis=-1) * track.pixel_scale[:, None]
     error = np.where(in_front, np.minimum(error, KEYPOINT_CAP_PX), KEYPOINT_CAP_PX)
     return float((weight * error).sum()), float(weight.sum())

@@ -6,7 +6,8 @@ what all people share. The compiled pull-back turns that into blocks over the va
 that is no sum over points (pose prior, motion prior) adds over the variables themselves.
 
 Variables of one frame, ``FULL_WIDTH`` = 69: translation (3), then the turns ``delta`` of joints
-0..21 with ``R <- R exp(delta)``. Shared variables: log alpha, the plane's three (two tangents of
+0..21 with ``R <- R exp(delta)``; where the data term is active, then the person's image shift (2).
+Shared variables: log alpha, the plane's three (two tangents of
 the normal, offset; :func:`refine_engine.geometry.planes.updated`), then one log depth scale for
 each chunk.
 """
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refine_engine.terms.points import FULL_WIDTH, JOINTS
+from refine_engine.terms.points import FULL_WIDTH, JOINTS, SHIFT
 
 if TYPE_CHECKING:
     from refine_engine.scene import Array, IntArray
@@ -91,6 +92,18 @@ class PersonModel:
     """(n, 24, 3, 3) with itself in frame t + 1: rows = frame t."""
     turn2: Array
     """(n, 24, 3, 3) in frame t + 2."""
+    shift_gradient: Array
+    """(n, 2) by the image shift."""
+    shift0: Array
+    """(n, 2, 2) of the image shift with itself."""
+    shift1: Array
+    """(n,) scalar coupling (times identity) with itself in frame t + 1."""
+    shift_cross: Array
+    """(n, N, 3, 2) of points with the image shift."""
+    shift_shared: Array
+    """(n, 2) of the image shift with log alpha."""
+    shift_size: Array
+    """(n, 2) of the image shift with log size."""
     shared_gradient: Array
     """(4 + C,) by log alpha, plane, chunks."""
     shared_gradient_sized: Array
@@ -106,6 +119,8 @@ class PersonModel:
     size_hessian: float = 0.0
     reach: int = 0
     """How many frames ahead something is coupled: 0, 1 or 2."""
+    shifts: bool = False
+    """Whether the image shift is a variable here."""
     turns: bool = False
     """Whether ``turn1``, ``turn2`` hold something."""
     samples: SampleRows | None = None
@@ -129,6 +144,12 @@ class PersonModel:
             turn0=np.zeros((n, JOINTS, 3, 3)),
             turn1=np.zeros((n, JOINTS, 3, 3)),
             turn2=np.zeros((n, JOINTS, 3, 3)),
+            shift_gradient=np.zeros((n, SHIFT)),
+            shift0=np.zeros((n, SHIFT, SHIFT)),
+            shift1=np.zeros(n),
+            shift_cross=np.zeros((n, points, 3, SHIFT)),
+            shift_shared=np.zeros((n, SHIFT)),
+            shift_size=np.zeros((n, SHIFT)),
             shared_gradient=np.zeros(k),
             shared_gradient_sized=np.zeros(SHARED),
             shared_hessian=np.zeros((k, k)),

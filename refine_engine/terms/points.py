@@ -22,6 +22,10 @@ FREE_JOINTS = 22
 """Joints 0..21 turn; the hands 22, 23 keep their rotation: no evidence sees it."""
 FULL_WIDTH = 3 + 3 * FREE_JOINTS
 """Variables of one frame: translation, then a turn of each free joint."""
+ROOT_WIDTH = 6
+"""The same where only the root is free."""
+SHIFT = 2
+"""Variables of a frame's image shift; they follow the others where the data term is active."""
 
 LAYOUTS = {"coco17": COCO_17, "smpl24": SMPL_24, "body25": BODY_25}
 CONTACT_NAMES = ("left_sole_heel", "left_sole_ball", "right_sole_heel", "right_sole_ball")

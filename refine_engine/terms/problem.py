@@ -31,7 +31,7 @@ from refine_engine.terms.frames import FramePart, turned
 from refine_engine.terms.held_out import held_out_evidence
 from refine_engine.terms.joint_uncertainty import joint_sigma
 from refine_engine.terms.model import PersonModel
-from refine_engine.terms.points import FULL_WIDTH
+from refine_engine.terms.points import FULL_WIDTH, ROOT_WIDTH, SHIFT
 from refine_engine.terms.protocol import Common, Posed, Term
 from refine_engine.terms.registry import built_in_terms
 from refine_engine.terms.skeleton import joint_motion, skinned_points
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from refine_engine.config import RefinementConfig
     from refine_engine.scene import Array, Scene
     from refine_engine.solver.levenberg import Free, Poll, Run
-    from refine_engine.state import OptimizationState
+    from refine_engine.state import OptimizationState, PersonState
     from refine_engine.terms.protocol import Track
 
 FIRST_KEYPOINT_SCALE_PX = 60.0
@@ -63,6 +63,8 @@ class PackedPerson:
     """(n, 3) smplx ``transl``, world, metres."""
     betas: Array
     """(10,)."""
+    shift: Array
+    """(n, 2) image shift, see ``PersonState.image_shift``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +138,7 @@ class Problem:
                 ),
                 transl=_writable(state.people[i].transl_world),
                 betas=_writable(state.people[i].betas),
+                shift=_shift(state.people[i]),
             )
             for i in self.ids
         )
@@ -154,6 +157,7 @@ class Problem:
                 transl_world=person.transl,
                 contacts=self._contacts[p],
                 joint_sigma=None,
+                image_shift=person.shift,
             )
             for p, (i, person) in enumerate(zip(self.ids, packed.people, strict=True))
         }
@@ -266,7 +270,7 @@ class Problem:
         """Gauss-Newton model at a state, robust weights fixed."""
         active = self.active_terms(weights)
         common = self._common(state, weights)
-        width = FULL_WIDTH if free.pose else 6
+        width = FULL_WIDTH if free.pose else ROOT_WIDTH
         chunks = len(state.chunk_log_scale)
 
         def person(p: int) -> FramePart:
@@ -287,9 +291,12 @@ class Problem:
         """State after a step; see :class:`refine_engine.solver.levenberg.ArrowProblem`."""
         people = tuple(
             PackedPerson(
-                R=turned(person.R, step),
+                R=turned(person.R, np.ascontiguousarray(step[:, : turn_width(step)])),
                 transl=person.transl + step[:, :3],
                 betas=person.betas + own[p],
+                shift=person.shift + step[:, turn_width(step) :]
+                if step.shape[1] > turn_width(step)
+                else person.shift,
             )
             for p, (person, step) in enumerate(zip(state.people, frames, strict=True))
         )
@@ -420,7 +427,19 @@ def pose_person(body: BodyModel, track: Track, person: PackedPerson, contacts: A
         size=float(size.value),
         size_gradient=np.array(size.gradient),
         contacts=contacts,
+        shift=person.shift,
     )
+
+
+def turn_width(step: Array) -> int:
+    """How many variables of a frame are translation and turns; an image shift may follow."""
+    return FULL_WIDTH if step.shape[1] >= FULL_WIDTH else ROOT_WIDTH
+
+
+def _shift(person: PersonState) -> Array:
+    if person.image_shift is None:
+        return np.zeros((len(person.frames), SHIFT))
+    return _writable(person.image_shift)
 
 
 def _writable(array: Array) -> Array:

@@ -128,6 +128,8 @@ class Posed:
     """(10,) derivative of the size."""
     contacts: Array
     """(n, 4) probability of ground contact."""
+    shift: Array
+    """(n, 2) image shift that is added to x/z and y/z."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -113,6 +113,9 @@ def assemble_blocks(  # type: ignore[no-untyped-def]
     row_point,
     row_direction,
     row_weight,
+    shift_pulled,
+    shift0,
+    shift1,
     width,
     reach,
     damping,
@@ -122,6 +125,8 @@ def assemble_blocks(  # type: ignore[no-untyped-def]
     next2_blocks,
 ):
     """Fill the blocks (n, width, width); ``width`` is 6 or 69, float32 or float64.
+
+    Where ``shift_pulled`` (n, width, 2) has frames, blocks are two wider: the image shift follows.
 
     Of the diagonal blocks only the upper triangle counts. The diagonal is multiplied by
     ``1 + damping`` and raised by ``floor``. ``dense0``, ``dense1``, ``dense2``, and the blocks
@@ -237,8 +242,78 @@ def assemble_blocks(  # type: ignore[no-untyped-def]
                         )
                 if use_turns:
                     _add_turns(block2, turn2[t], width)
-        for a in range(width):
+        if shift_pulled.shape[0]:
+            for k in range(2):
+                for a in range(width):
+                    block0[a, width + k] = shift_pulled[t, a, k]
+                for m in range(2):
+                    block0[width + k, width + m] = shift0[t, k, m]
+                if reach >= 1:
+                    block1[width + k, width + k] = shift1[t]
+        for a in range(block0.shape[0]):
             block0[a, a] = block0[a, a] * (1.0 + damping) + floor
+
+
+@njit(nogil=True, cache=True)
+def _pull_shift(  # type: ignore[no-untyped-def]
+    G, X, joints, weights, offsets, shape, cross, F, Q, width, pulled, out
+):
+    """Couplings of the image shift with a frame's variables (pulled) and betas (rows of out)."""
+    F[:] = 0.0
+    Q[:] = 0.0
+    for k in range(2):
+        for b in range(10):
+            out[width + k, 1 + b] = 0.0
+    for i in range(joints.shape[0]):
+        present = False
+        for r in range(3):
+            for k in range(2):
+                present = present or cross[i, r, k] != 0.0
+        if not present:
+            continue
+        for r in range(3):
+            for k in range(2):
+                for b in range(10):
+                    out[width + k, 1 + b] += shape[i, r, b] * cross[i, r, k]
+        for m in range(joints.shape[1]):
+            w = weights[i, m]
+            if w == 0.0:
+                continue
+            j = joints[i, m]
+            a = offsets[i, m, 0]
+            b = offsets[i, m, 1]
+            c = offsets[i, m, 2]
+            x0 = X[j, 0] - X[0, 0] + G[j, 0, 0] * a + G[j, 0, 1] * b + G[j, 0, 2] * c
+            x1 = X[j, 1] - X[0, 1] + G[j, 1, 0] * a + G[j, 1, 1] * b + G[j, 1, 2] * c
+            x2 = X[j, 2] - X[0, 2] + G[j, 2, 0] * a + G[j, 2, 1] * b + G[j, 2, 2] * c
+            for k in range(2):
+                f0 = w * cross[i, 0, k]
+                f1 = w * cross[i, 1, k]
+                f2 = w * cross[i, 2, k]
+                F[j, 0, k] += f0
+                F[j, 1, k] += f1
+                F[j, 2, k] += f2
+                Q[j, 0, k] += x1 * f2 - x2 * f1
+                Q[j, 1, k] += x2 * f0 - x0 * f2
+                Q[j, 2, k] += x0 * f1 - x1 * f0
+    for j in range(23, 0, -1):
+        p = PARENT_TABLE[j]
+        for r in range(3):
+            for k in range(2):
+                F[p, r, k] += F[j, r, k]
+                Q[p, r, k] += Q[j, r, k]
+    for k in range(2):
+        for r in range(3):
+            pulled[r, k] = F[0, r, k]
+        for a in range((width - 3) // 3):
+            x0 = X[a, 0] - X[0, 0]
+            x1 = X[a, 1] - X[0, 1]
+            x2 = X[a, 2] - X[0, 2]
+            q0 = Q[a, 0, k] - (x1 * F[a, 2, k] - x2 * F[a, 1, k])
+            q1 = Q[a, 1, k] - (x2 * F[a, 0, k] - x0 * F[a, 2, k])
+            q2 = Q[a, 2, k] - (x0 * F[a, 1, k] - x1 * F[a, 0, k])
+            for c in range(3):
+                pulled[3 + 3 * a + c, k] = G[a, 0, c] * q0 + G[a, 1, c] * q1 + G[a, 2, c] * q2
 
 
 @njit(nogil=True, cache=True)
@@ -268,6 +343,11 @@ def pull_border(  # type: ignore[no-untyped-def]
     size_gradient,
     size_hessian,
     size_shared,
+    shift_gradient,
+    shift_cross,
+    shift_shared,
+    shift_size,
+    shift_pulled,
     width,
     border,
     betas_gradient,
@@ -276,7 +356,8 @@ def pull_border(  # type: ignore[no-untyped-def]
 ):
     """Gradient and couplings with betas and the shared variables.
 
-    ``border`` (groups, n * width, 16) is filled; ``betas_gradient`` (10,), ``betas_hessian``
+    ``border`` (groups, n * rows, 16) is filled, ``shift_pulled`` (n, width, 2) too where it has
+    frames (``rows`` is ``width``, and two more then); ``betas_gradient`` (10,), ``betas_hessian``
     (10, 10) and ``betas_shared`` (10, 4 + C) are added to. ``size_direction`` is the derivative
     of log size by betas; ``size_cross`` (n, N, 3), ``size_gradient``, ``size_hessian`` and
     ``size_shared`` (4) are the model's derivatives by log size.
@@ -294,6 +375,10 @@ def pull_border(  # type: ignore[no-untyped-def]
     W = np.zeros((3, 16))
     F = np.zeros((24, 3, 16))
     Q = np.zeros((24, 3, 16))
+    shifts = shift_pulled.shape[0] > 0
+    stride = border.shape[1] // n
+    shift_F = np.zeros((24, 3, 2))
+    shift_Q = np.zeros((24, 3, 2))
     pulled_size = np.zeros(10)
     s_cut = np.zeros(s_joints.shape[0], dtype=np.int64)
     for i in range(s_joints.shape[0]):
@@ -379,7 +464,27 @@ def pull_border(  # type: ignore[no-untyped-def]
                 for k in range(16):
                     F[p, r, k] += F[j, r, k]
                     Q[p, r, k] += Q[j, r, k]
-        out = border[0, t * width : (t + 1) * width]
+        out = border[0, t * stride : (t + 1) * stride]
+        if shifts:
+            _pull_shift(
+                G[t],
+                X[t],
+                joints,
+                weights,
+                offsets,
+                shape[t],
+                shift_cross[t],
+                shift_F,
+                shift_Q,
+                width,
+                shift_pulled[t],
+                out,
+            )
+            for k in range(2):
+                out[width + k, 0] = shift_gradient[t, k]
+                out[width + k, 11] = shift_shared[t, k]
+                for b in range(10):
+                    out[width + k, 1 + b] += shift_size[t, k] * u[b]
         for r in range(3):
             for k in range(16):
                 out[r, k] = F[0, r, k]
@@ -447,7 +552,7 @@ def pull_border(  # type: ignore[no-untyped-def]
                     for k in range(4):
                         out[v, 11 + k] += wv * row_shared[m, k]
                     if c >= 0:
-                        border[group, t * width + v, lane] -= wv
+                        border[group, t * stride + v, lane] -= wv
     for k in range(10):
         betas_gradient[k] += size_gradient * u[k]
         for m in range(10):

@@ -55,7 +55,7 @@ def build_track(
     measured[columns, 1:] = person.body_pose[rows]
     observed = np.zeros(n, dtype=bool)
     observed[columns] = True
-    trust = np.repeat(np.where(observed, 1.0, FILLED_TRUST)[:, None], 24, axis=1)
+    trust = np.repeat(np.where(observed, person.pose_trust, FILLED_TRUST)[:, None], 24, axis=1)
     root_measured, in_front = _measured_roots(
         body, person, state, everyone, cameras, (rows, columns)
     )
@@ -143,9 +143,7 @@ def _distances(
     return found, seen
 
 
-def _matching(
-    sparse: IntArray, dense: IntArray, observed: BoolArray
-) -> tuple[IntArray, IntArray]:
+def _matching(sparse: IntArray, dense: IntArray, observed: BoolArray) -> tuple[IntArray, IntArray]:
     """Observed rows of the sparse frames, and where they stand among the dense ones."""
     _, rows, columns = np.intersect1d(sparse, dense, assume_unique=True, return_indices=True)
     return rows[observed[rows]], columns[observed[rows]]

@@ -23,6 +23,7 @@ from refine_engine.terms.smooth import joint_weights
 
 torch.set_default_dtype(torch.float64)
 FREE = 22
+WIDTH = 71
 
 
 def tensor(a):
@@ -46,18 +47,18 @@ class TorchPerson:
         self.contacts = tensor(problem._contacts[0])
         soles, keypoints = named_points(self.body, SOLE_POINTS), layout_points(self.body, BODY_25)
         self.soles, self.keypoints = soles, keypoints
-        # frames (n, 69), betas, log alpha and plane, in the solver's order
-        self.size = self.n * 69 + OWN + 4
+        # frames (n, 69 and the image shift), betas, log alpha and plane, in the solver's order
+        self.size = self.n * WIDTH + OWN + 4
 
     def split(self, x):
-        frames = x[: self.n * 69].reshape(self.n, 69)
-        return frames, x[self.n * 69 : self.n * 69 + OWN], x[self.n * 69 + OWN :]
+        n = self.n * WIDTH
+        return x[:n].reshape(self.n, WIDTH), x[n : n + OWN], x[n + OWN :]
 
     def points(self, x):
         frames, own, shared = self.split(x)
         betas = tensor(self.person.betas) + own
         rest = tensor(self.body.rest_joints_template) + tensor(self.body.joint_shapedirs) @ betas
-        delta = torch.cat([frames[:, 3:].reshape(-1, FREE, 3), torch.zeros(self.n, 2, 3)], 1)
+        delta = torch.cat([frames[:, 3:69].reshape(-1, FREE, 3), torch.zeros(self.n, 2, 3)], 1)
         R = tensor(self.person.R) @ exponential(delta)
         G, X = [R[:, 0]], [rest[0] + tensor(self.person.transl) + frames[:, :3]]
         for j in range(1, 24):
@@ -85,7 +86,8 @@ class TorchPerson:
         camera = torch.einsum("tij,tkj->tki", tensor(t.R_cam), keypoints)
         camera = camera + alpha * tensor(t.t_cam)[:, None]
         focal, centre = tensor(t.intrinsics)[:, None, :2], tensor(t.intrinsics)[:, None, 2:]
-        pixels = camera[..., :2] / camera[..., 2:] * focal + centre
+        shift = tensor(self.person.shift) + self.split(x)[0][:, 69:]
+        pixels = (camera[..., :2] / camera[..., 2:] + shift[:, None]) * focal + centre
         return (pixels - tensor(t.pixels)) * tensor(t.pixel_scale)[:, None, None]
 
     def smooth_residuals(self, x):
@@ -109,6 +111,7 @@ def person(exact_scene):
     scene = exact_scene(people=1, frames=5, layout="body25")
     problem = Problem(scene.scene, scene.body, scene.true, scene.config, hold_out=False)
     packed = problem.pack(scene.disturbed(turn=0.05, move=0.05, shape=0.2))
+    packed.people[0].shift[:] = scene.rng.normal(0, 0.003, (5, 2))
     return problem, packed, TorchPerson(problem, packed)
 
 
@@ -118,23 +121,25 @@ def analytic(problem, packed, weights):
         packed, weights, Free(pose=True), lambda f, n: [f(i) for i in range(n)]
     )
     part = model.parts[0]
-    n, v = part.frames, part.width
+    n, v, w = part.frames, part.width, WIDTH
     band = [np.zeros((n, v, v)) for _ in range(3)]
     part.assemble(0.0, 0.0, *band)
-    size = n * v + OWN + 4
+    size = n * w + OWN + 4
     H = np.zeros((size, size))
+    border = np.zeros((n, w, 16))
+    border[:, :v] = part.border[0].reshape(n, v, 16)
+    border = border.reshape(n * w, 16)
     for t in range(n):
-        a = slice(t * v, t * v + v)
+        a = slice(t * w, t * w + v)
         H[a, a] = np.triu(band[0][t]) + np.triu(band[0][t], 1).T
         for k in range(1, part.reach + 1):
             if t + k < n:
-                b = slice((t + k) * v, (t + k + 1) * v)
+                b = slice((t + k) * w, (t + k) * w + v)
                 H[a, b] = band[k][t]
                 H[b, a] = band[k][t].T
-    border = part.border[0]
-    own, shared = slice(n * v, n * v + OWN), slice(n * v + OWN, size)
-    H[: n * v, own], H[: n * v, shared] = border[:, 1:11], border[:, 11:15]
-    H[own, : n * v], H[shared, : n * v] = border[:, 1:11].T, border[:, 11:15].T
+    own, shared = slice(n * w, n * w + OWN), slice(n * w + OWN, size)
+    H[: n * w, own], H[: n * w, shared] = border[:, 1:11], border[:, 11:15]
+    H[own, : n * w], H[shared, : n * w] = border[:, 1:11].T, border[:, 11:15].T
     H[own, own], H[own, shared] = part.own_hessian, part.own_shared[:, :4]
     H[shared, own], H[shared, shared] = part.own_shared[:, :4].T, model.shared_hessian[:4, :4]
     gradient = np.concatenate([border[:, 0], part.own_gradient, model.shared_gradient[:4]])
@@ -152,6 +157,12 @@ def same(a, b, tolerance=1e-7):
     assert np.abs(a - b).max() <= tolerance * np.abs(b).max()
 
 
+def shift_prior(torch_person, x):
+    shift = tensor(torch_person.person.shift) + torch_person.split(x)[0][:, 69:]
+    small = 0.5 * (shift**2).sum() / data.SHIFT_SIGMA**2
+    return small + 0.5 * ((shift[1:] - shift[:-1]) ** 2).sum() / data.SHIFT_STEP**2
+
+
 def test_gradient_of_keypoints(person):
     problem, packed, torch_person = person
     problem.tracks[0].root_trust[:] = 0.0
@@ -162,7 +173,7 @@ def test_gradient_of_keypoints(person):
 
     def loss(x):
         r2 = (torch_person.keypoint_residuals(x) ** 2).sum(-1)
-        return (0.5 * w * gm2 * r2 / (gm2 + r2)).sum()
+        return (0.5 * w * gm2 * r2 / (gm2 + r2)).sum() + shift_prior(torch_person, x)
 
     gradient, _ = analytic(problem, packed, {"data": 1.0})
     same(gradient, autograd(loss, torch_person.size))
@@ -182,7 +193,8 @@ def test_gradient_of_measured_turns(person):
         off = torch_person.points(x)[0] - tensor(track.R_measured)
         r2 = 0.5 * (off**2).sum((-1, -2))
         weight = tensor(track.rotation_trust / sigma**2)
-        return (0.5 * weight * gm2 * r2 / (gm2 + r2)).sum()
+        loss = (0.5 * weight * gm2 * r2 / (gm2 + r2)).sum()
+        return loss + shift_prior(torch_person, x)
 
     gradient, _ = analytic(problem, packed, {"data": 1.0})
     same(gradient, autograd(loss, torch_person.size))
@@ -278,7 +290,14 @@ def test_curvature_of_keypoints_at_zero_residual(exact_scene):
 
     def residuals(x):
         w = tensor(np.sqrt(track.keypoint_weight)) / data.KEYPOINT_SIGMA_PX
-        return (torch_person.keypoint_residuals(x) * w[..., None]).reshape(-1)
+        shift = tensor(packed.people[0].shift) + torch_person.split(x)[0][:, 69:]
+        return torch.cat(
+            [
+                (torch_person.keypoint_residuals(x) * w[..., None]).reshape(-1),
+                shift.reshape(-1) / data.SHIFT_SIGMA,
+                (shift[1:] - shift[:-1]).reshape(-1) / data.SHIFT_STEP,
+            ]
+        )
 
     J = torch.func.jacrev(residuals)(torch.zeros(torch_person.size)).numpy()
     assert np.abs(gradient).max() < 1e-6 * np.abs(J).max()
