@@ -12,7 +12,7 @@ from app.theme import DARK, Theme, monospace_family
 from refine_engine.state import ScaleReport
 
 _ROW = 22
-_LEFT = 84
+_LEFT = 98
 _RIGHT = 56
 
 
