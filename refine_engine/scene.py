@@ -59,6 +59,9 @@ class Person:
     bboxes: Array | None = None
     """(n, 4) top-left x, y, width, height in pixels; width 0 where missing."""
     keypoints: Keypoints | None = None
+    pose_trust: float = 1.0
+    """Weight of the measured rotations relative to an ordinary pose network's: more than 1 where
+    they agree with the keypoints better than usual."""
     betas_sigma: float = 1.0
     """Standard deviation of ``betas`` as a measurement of the true shape."""
 

@@ -31,6 +31,12 @@ SWAP_GAIN = 0.6
 SWAP_PX = 35.0
 """...and the distance as labelled is at least this large."""
 CAP_PX = 200.0
+USUAL_PX = 16.0
+"""Median distance of confident keypoints from an ordinary network's poses, at 500 px."""
+MOST_TRUST = 25.0
+"""Largest weight that agreement earns measured rotations."""
+SURE, MIN_SURE = 0.5, 50
+"""Confidence of keypoints that are counted, and how many it takes."""
 
 _GROUPS = (
     ("shoulder", "elbow", "wrist", "hand"),
@@ -65,7 +71,11 @@ def with_trusted_keypoints(scene: Scene, body: BodyModel) -> Trusted:
         confidence = _trust(repaired, expected, scale)
         exchanged += count
         dropped += int(((confidence == 0) & (repaired.confidence > 0)).sum())
-        people[i] = replace(person, keypoints=replace(repaired, confidence=confidence))
+        people[i] = replace(
+            person,
+            keypoints=replace(repaired, confidence=confidence),
+            pose_trust=_pose_trust(repaired, expected, scale),
+        )
     return Trusted(replace(scene, people=people), exchanged, dropped)
 
 
@@ -123,6 +133,18 @@ def _pairs(names: tuple[str, ...]) -> list[tuple[IntArray, IntArray]]:
             right = np.array([index[f"right_{p}"] for p in parts])
             found.append((left, right))
     return found
+
+
+def _pose_trust(keypoints: Keypoints, expected: Array, scale: Array) -> float:
+    """How much better than usual the measured poses agree with the keypoints, as a weight.
+
+    Never below 1: keypoints that are worse than usual say nothing against the poses.
+    """
+    sure = keypoints.confidence > SURE
+    if sure.sum() < MIN_SURE:
+        return 1.0
+    typical = float(np.median(_distance(keypoints.pixels, expected, scale)[sure]))
+    return float(np.clip((USUAL_PX / max(typical, 1e-6)) ** 2, 1.0, MOST_TRUST))
 
 
 def _trust(keypoints: Keypoints, expected: Array, scale: Array) -> Array:

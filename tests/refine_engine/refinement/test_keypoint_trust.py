@@ -60,3 +60,16 @@ def test_projections_of_the_same_poses_are_not_judged(standing_scene: SceneMaker
     found = with_trusted_keypoints(replace(scene, people={1: circular}), body)
     assert found.dropped == 0
     assert found.scene.people[1] is circular
+
+
+def test_poses_that_agree_with_their_keypoints_are_trusted_more(standing_scene: SceneMaker) -> None:
+    scene, body = standing_scene(frames=20, people=1)
+    person = scene.people[1]
+    rng = np.random.default_rng(0)
+    trusts = []
+    for spread in (1.0, 8.0, 40.0):
+        pixels = person.keypoints.pixels + rng.normal(0, spread, person.keypoints.pixels.shape)
+        noisy = replace(person, keypoints=replace(person.keypoints, pixels=pixels))
+        found = with_trusted_keypoints(replace(scene, people={1: noisy}), body)
+        trusts.append(found.scene.people[1].pose_trust)
+    assert trusts[0] > trusts[1] > trusts[2] == 1.0
