@@ -57,6 +57,9 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     parser.add_argument("--fps", type=float, metavar="F", help="frames a second of the video")
     parser.add_argument("--body", metavar="FILE", help="SMPL model file (default: the embedded)")
+    parser.add_argument(
+        "--prior", metavar="FILE", help="HuMoR checkpoint (default: the embedded motion prior)"
+    )
     parser.add_argument("--max-frames", type=int, metavar="N", help="only the first N frames")
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint of an earlier run"
@@ -111,6 +114,8 @@ def settings_of(args: argparse.Namespace) -> RefinementConfig:
                 f"--disable {name}", "is not a sub-stage", f"use one of {', '.join(ENABLE_KEYS)}"
             )
         changes[ENABLE_KEYS[name]] = False
+    if getattr(args, "prior", None) is not None:
+        changes["motion_prior"] = str(args.prior)
     if args.max_frames is not None:
         changes["max_frames"] = args.max_frames
     return config.replace(**changes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from refine_engine.errors import Cancelled, OptimizationError
 from refine_engine.refinement.frozen import read_only
+from refine_engine.refinement.frozen_targets import refresh_targets
 from refine_engine.refinement.guard import compare
 from refine_engine.refinement.windows import Windows
 from refine_engine.solver.levenberg import Damping, Free, StepResult, step
@@ -72,6 +73,7 @@ class SubStageRun:
         weights = self._weights()
         frames = max((len(p.frames) for p in state.people.values()), default=0)
         windows = Windows(problem, self.plan.key, self.config, frames)
+        refresh_targets(problem, packed, weights)
         problem.prepare(packed, self.plan.key, weights, self._poll)
         total, terms = problem.evaluate(packed, weights)
         if not total < float("inf"):
@@ -94,6 +96,8 @@ class SubStageRun:
                 weights = self._weights()
                 problem.prepare(packed, self.plan.key, weights, self._poll)
                 damping = Damping(self.damping)
+            if refresh_targets(problem, packed, weights):
+                problem.prepare(packed, self.plan.key, weights, self._poll)
             try:
                 result = step(problem, packed, weights, free, damping, poll=self._poll)
             except Stopped:

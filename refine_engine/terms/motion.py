@@ -19,6 +19,7 @@ import numpy as np
 
 from refine_engine.motion_prior.features import OUTPUTS
 from refine_engine.motion_prior.transition import COMBINED, PRIOR_RATE, load_transition_prior
+from refine_engine.terms.humor import HumorPrior, load_humor
 from refine_engine.terms.registry import CVAE_INFO
 from refine_engine.terms.shape import SCALE_INFO
 from refine_engine.terms.transition_kernel import add_transitions, all_features
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from refine_engine.motion_prior.transition import QuadraticForms, TransitionPrior
     from refine_engine.scene import Array
     from refine_engine.terms.model import PersonModel
-    from refine_engine.terms.protocol import Common, Posed, Track
+    from refine_engine.terms.protocol import Common, Posed, Term, Track
 
 SMALLEST_SHARE = 1e-6
 """Components that pull so much less than the strongest one are left out."""
@@ -40,8 +41,17 @@ SCALE_MOTION_INFO = replace(
 )
 
 
-def motion_terms(config: RefinementConfig) -> tuple[MotionPrior, ...]:
-    """The prior's terms, for ``Problem(..., extra_terms=...)``: ``cvae`` and ``multi_scale``."""
+def motion_terms(config: RefinementConfig) -> tuple[Term, ...]:
+    """The prior's terms, for ``Problem(..., extra_terms=...)``: ``cvae`` and ``multi_scale``.
+
+    Raises
+    ------
+    InputError
+        ``config.motion_prior`` names a file that is no HuMoR checkpoint.
+    """
+    if config.motion_prior:
+        cvae = HumorPrior(load_humor(config.motion_prior))
+        return cvae, HumorPrior(cvae.model, SCALE_MOTION_INFO, cvae.targets)
     prior = load_transition_prior()
     return MotionPrior(prior), MotionScale(prior)
 

@@ -1,0 +1,202 @@
+"""HuMoR as the term ``cvae``: distance of each state from what the decoder makes of it.
+
+States stay the variables. Before each iteration all transitions go through the networks in one
+batch (never a roll-out): the posterior's mean ``z`` of each, and the decoder's next state
+``D(z, x(t - 1))``. That target is then fixed for the iteration and the residual ``x(t) - D`` is
+whitened, so the step stays Gauss-Newton; the targets move with the next refresh. A transition that
+HuMoR cannot reproduce is a far one, and a Student-t lets it go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+
+from refine_engine.body import rest_joints
+from refine_engine.geometry.rotations import interpolate_rotations, rotation_between
+from refine_engine.motion_prior.transition import PRIOR_RATE
+from refine_engine.terms.pose import _log_and_jacobian as log_and_jacobian
+from refine_engine.terms.registry import CVAE_INFO
+
+if TYPE_CHECKING:
+    from refine_engine.motion_prior.humor.model import HumorModel
+    from refine_engine.scene import Array
+    from refine_engine.terms.model import PersonModel
+    from refine_engine.terms.protocol import Common, Posed, TermInfo, Track
+
+TURN_SIGMA = 0.05
+"""Standard deviation of a component of a joint's turn about the decoded one, radians."""
+PLACE_SIGMA = 0.02
+"""Of a coordinate of the place, metres at body size 1."""
+FREEDOM = 16.0
+TURNS = 22
+"""Root and joints 1..21, which HuMoR's state holds."""
+_DIMENSIONS = 3 * TURNS + 3
+UP = np.array([0.0, 1.0, 0.0])
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What the decoder says about frames 1 and later."""
+
+    R: Array
+    """(n, 22, 3, 3) root in the world, then joints; frame 0 is unused."""
+    transl: Array
+    """(n, 3) world."""
+    nats: Array
+    """(n,) -log N(z; prior(x(t - 1))) of the transition into each frame; frame 0 is 0."""
+
+
+class HumorPrior:
+    """HuMoR's networks as a term.
+
+    Parameters
+    ----------
+    model
+        With the weights of a checkpoint.
+    info
+        Under which name the term counts (``cvae``, or ``multi_scale`` in its place).
+    targets
+        Shared between both, so that the networks run once.
+    """
+
+    def __init__(
+        self,
+        model: HumorModel,
+        info: TermInfo = CVAE_INFO,
+        targets: dict[int, Targets] | None = None,
+    ) -> None:
+        self.model = model
+        self.info = info
+        self.targets: dict[int, Targets] = {} if targets is None else targets
+
+    def refresh(self, track: Track, posed: Posed, common: Common) -> None:
+        """Run the networks at the present state and keep the new targets of one person."""
+        self.targets[track.id] = decoded_targets(self.model, track.fps, posed, common)
+
+    def loss(
+        self, track: Track, posed: Posed, common: Common, weight: float, model: PersonModel | None
+    ) -> float:
+        """See :class:`refine_engine.terms.protocol.Term`; 0 before the first refresh."""
+        targets = self.targets.get(track.id)
+        if targets is None or len(track) < 2:
+            return 0.0
+        links = np.append(0.0, track.link1[:-1]) * (weight * PRIOR_RATE / track.fps)
+        gradient, blocks = _NO_GRADIENT, _NO_BLOCKS
+        if model is not None:
+            dense = model.dense_blocks()
+            gradient, blocks = dense.gradient, dense.here
+        total, sized = target_loss(
+            posed.R,
+            posed.transl,
+            targets.R,
+            targets.transl,
+            links,
+            PLACE_SIGMA * posed.size,
+            model is not None,
+            gradient,
+            blocks,
+        )
+        if model is not None:
+            model.size_gradient -= float(sized)
+            model.size_hessian += float(2.0 * sized)
+        return float(total)
+
+
+_NO_GRADIENT = np.zeros((0, 69))
+_NO_BLOCKS = np.zeros((0, 69, 69))
+
+
+@njit(nogil=True, cache=True)
+def target_loss(  # type: ignore[no-untyped-def]
+    R, transl, target_R, target_transl, links, place_sigma, with_model, gradient, blocks
+):
+    """Sum of w (nu + d) / 2 log(1 + q / nu); also the sum of w r^2 of places (for the size)."""
+    total = 0.0
+    sized = 0.0
+    r = np.empty((TURNS, 3))
+    J = np.empty((TURNS, 3, 3))
+    turn = 1.0 / (TURN_SIGMA * TURN_SIGMA)
+    place = 1.0 / (place_sigma * place_sigma)
+    for t in range(1, R.shape[0]):
+        if links[t] == 0.0:
+            continue
+        q = 0.0
+        away = 0.0
+        for j in range(TURNS):
+            log_and_jacobian(target_R[t, j], R[t, j], r[j], J[j])
+            for c in range(3):
+                q += turn * r[j, c] * r[j, c]
+        for c in range(3):
+            d = transl[t, c] - target_transl[t, c]
+            away += place * d * d
+        q += away
+        total += links[t] * 0.5 * (FREEDOM + _DIMENSIONS) * np.log1p(q / FREEDOM)
+        if not with_model:
+            continue
+        w = links[t] * (FREEDOM + _DIMENSIONS) / (FREEDOM + q)
+        sized += w * away
+        for c in range(3):
+            gradient[t, c] += w * place * (transl[t, c] - target_transl[t, c])
+            blocks[t, c, c] += w * place
+        for j in range(TURNS):
+            for c in range(3):
+                for m in range(3):
+                    gradient[t, 3 + 3 * j + c] += w * turn * J[j, m, c] * r[j, m]
+                    for e in range(3):
+                        blocks[t, 3 + 3 * j + c, 3 + 3 * j + e] += (
+                            w * turn * J[j, m, c] * J[j, m, e]
+                        )
+    return total, sized
+
+
+def decoded_targets(model: HumorModel, fps: float, posed: Posed, common: Common) -> Targets:
+    """Decode every transition of one person in one batch.
+
+    HuMoR's steps are of 1/30 s; at other rates its step is taken in part (or a little beyond).
+    """
+    # Torch takes seconds to import and is only needed with a checkpoint.
+    from refine_engine.motion_prior.humor.state import Y_UP_TO_Z_UP, states_of_motion
+
+    level = Y_UP_TO_Z_UP @ rotation_between(common.plane[:3], UP)
+    pelvis = rest_joints(common.body, posed.betas)[0]
+    lift = np.array([0.0, 0.0, float(common.plane[3])])
+    joints = posed.points[:, :24]
+    states = states_of_motion(
+        joints[:, 0] @ level.T + lift - pelvis,
+        level @ posed.R[:, 0],
+        posed.R[:, 1:22],
+        joints @ level.T + lift,
+        fps,
+    )
+    found = model.transitions(states)
+    n = len(joints)
+    R = np.array(posed.R[:, :TURNS])
+    transl = np.array(posed.transl)
+    predicted = found.predicted
+    root = level.T @ predicted.root_orient.numpy()
+    turns = np.concatenate([root[:, None], predicted.pose_body.numpy()], 1)
+    place = (predicted.trans.numpy() + pelvis - lift) @ level - pelvis
+    share = PRIOR_RATE / fps
+    R[1:] = interpolate_rotations(posed.R[:-1, :TURNS], turns, np.array([share]))[0]
+    transl[1:] = posed.transl[:-1] + share * (place - posed.transl[:-1])
+    nats = np.append(np.zeros(n - len(found.nll)), found.nll)
+    return Targets(np.ascontiguousarray(R), np.ascontiguousarray(transl), nats)
+
+
+def load_humor(path: str | Path) -> HumorModel:
+    """Networks of a checkpoint.
+
+    Raises
+    ------
+    InputError
+        The file is no HuMoR checkpoint.
+    """
+    from refine_engine.motion_prior.humor.checkpoint import load_networks
+    from refine_engine.motion_prior.humor.model import HumorModel
+
+    return HumorModel(load_networks(path))

@@ -1,0 +1,133 @@
+"""HuMoR's networks as a term: frozen targets, derivatives, the whole sub-stage."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from refine_engine.errors import InputError
+from refine_engine.geometry.rotations import exp_so3, matrix_from_axis_angle
+from refine_engine.motion_prior.humor.model import HumorModel
+from refine_engine.refinement.frozen_targets import refresh_targets
+from refine_engine.refinement.refiner import Stage5Refiner
+from refine_engine.solver.levenberg import Damping, Free, people_runner, step
+from refine_engine.terms.humor import HumorPrior, Targets, decoded_targets
+from refine_engine.terms.motion import motion_terms
+from refine_engine.terms.problem import Problem
+from tests.refine_engine.motion_prior.humor.random_motion import random_networks
+
+ALONE = {"cvae": 1.0}
+
+
+def _problem(scene, term):
+    state = scene.disturbed(turn=0.03, move=0.02)
+    problem = Problem(scene.scene, scene.body, state, scene.config, (term,))
+    return problem, problem.pack(state)
+
+
+def _with_targets(scene):
+    term = HumorPrior(HumorModel(random_networks()))
+    problem, packed = _problem(scene, term)
+    rng = np.random.default_rng(4)
+    for track, posed in zip(problem.tracks, problem.posed(packed), strict=True):
+        n = len(track)
+        term.targets[track.id] = Targets(
+            posed.R[:, :22] @ exp_so3(rng.normal(0, 0.1, (n, 22, 3))),
+            posed.transl + rng.normal(0, 0.03, (n, 3)),
+            np.zeros(n),
+        )
+    return term, problem, packed
+
+
+def test_gradient_is_the_derivative(exact_scene):
+    _, problem, packed = _with_targets(exact_scene(people=2, frames=6))
+    rng = np.random.default_rng(0)
+    direction = [rng.normal(size=(6, 69)) for _ in range(2)]
+    own = rng.normal(size=(2, 10))
+    model = problem.linearise(packed, ALONE, Free(pose=True, betas=True), people_runner(1, None))
+    slope = sum(
+        float(part.border[0][:, 0] @ d.reshape(-1) + part.own_gradient @ o)
+        for part, d, o in zip(model.parts, direction, own, strict=True)
+    )
+    h, losses = 1e-6, []
+    for s in (h, -h):
+        moved = problem.moved(packed, [s * d for d in direction], s * own, np.zeros(5))
+        losses.append(problem.evaluate(moved, ALONE)[0])
+    assert slope == pytest.approx((losses[0] - losses[1]) / (2 * h), rel=1e-5)
+
+
+def test_a_step_goes_to_the_targets(exact_scene):
+    term, problem, packed = _with_targets(exact_scene(people=1, frames=6))
+    person = packed.people[0]
+    state, damping = packed, Damping()
+    for _ in range(12):
+        result = step(problem, state, {"cvae": 1.0}, Free(pose=True), damping)
+        state, damping = result.state, result.damping
+    target = next(iter(term.targets.values()))
+    before = np.abs(person.transl[1:] - target.transl[1:]).max()
+    assert np.abs(state.people[0].transl[1:] - target.transl[1:]).max() < 0.05 * before
+    assert np.abs(state.people[0].R[1:, :22] - target.R[1:]).max() < 5e-3
+
+
+class _Repeats:
+    """Decodes every state to itself, moved on by its velocity."""
+
+    def transitions(self, states):
+        past = states[:-1]
+        predicted = replace(past, trans=past.trans + past.trans_vel / 30.0)
+        found = type("Found", (), {})()
+        found.predicted, found.nll = predicted, np.arange(len(past.trans), dtype=float)
+        return found
+
+
+@pytest.mark.parametrize("rate", [25.0, 30.0, 60.0])
+def test_targets_come_back_to_the_world(exact_scene, rate):
+    """Steady motion over a tilted ground is decoded to itself, at any frame rate."""
+    scene = exact_scene(people=1, frames=8)
+    term = HumorPrior(_Repeats())
+    problem, packed = _problem(scene, term)
+    person = packed.people[0]
+    steady = replace(
+        person,
+        R=np.repeat(person.R[:1], 8, 0),
+        transl=person.transl[0] + np.arange(8)[:, None] * np.array([0.02, 0.0, -0.03]),
+    )
+    normal = matrix_from_axis_angle(np.array([0.1, 0.0, 0.2])) @ [0.0, 1.0, 0.0]
+    packed = replace(packed, people=(steady,), plane=np.append(normal, 0.3))
+    posed = problem.posed(packed)[0]
+    found = decoded_targets(term.model, rate, posed, problem.common(packed))
+    np.testing.assert_allclose(found.transl[1:], steady.transl[1:], atol=1e-9)
+    np.testing.assert_allclose(found.R[1:], steady.R[1:, :22], atol=1e-9)
+    assert found.nats.tolist() == [0, 0, 1, 2, 3, 4, 5, 6]
+
+
+def test_random_networks_run_through_a_refresh(exact_scene):
+    term = HumorPrior(HumorModel(random_networks()))
+    problem, packed = _problem(exact_scene(people=2, frames=6), term)
+    assert problem.evaluate(packed, ALONE)[0] == 0.0
+    assert refresh_targets(problem, packed, ALONE)
+    assert not refresh_targets(problem, packed, {"data": 1.0})
+    assert set(term.targets) == {1, 2}
+    for target in term.targets.values():
+        identity = np.swapaxes(target.R, -1, -2) @ target.R
+        np.testing.assert_allclose(identity, np.broadcast_to(np.eye(3), identity.shape), atol=1e-5)
+
+
+def test_a_checkpoint_is_a_drop_in(exact_scene, tmp_path):
+    path = tmp_path / "best_model.pth"
+    torch.save({"model": random_networks().state_dict()}, path)
+    scene = exact_scene(people=1, frames=10)
+    config = scene.config.replace(motion_prior=str(path), motion_prior_iterations=2)
+    refiner = Stage5Refiner(config, scene.body)
+    output = refiner.refine(scene.scene)
+    ran = {r.sub_stage: r for r in output.sub_stages}["motion"]
+    assert ran.iterations >= 1
+    assert ran.loss_curves["cvae"][0] > 0
+
+
+def test_a_wrong_file_is_refused(exact_scene, tmp_path):
+    path = tmp_path / "best_model.pth"
+    torch.save({"model": {"encoder.net.0.weight": torch.zeros(2, 2)}}, path)
+    with pytest.raises(InputError, match="best_model"):
+        motion_terms(exact_scene(people=1, frames=6).config.replace(motion_prior=str(path)))
