@@ -208,6 +208,7 @@ class MainWindow(QMainWindow):
         self.docks["people"].title.note.setText("frames seen  ·  height  ·  likelihood")
         self._show_caption()
         self._refresh()
+        self.losses.prepare()
 
     def _on_state(self) -> None:
         if self.session.state is not None and not self.registry["view.before"].isChecked():

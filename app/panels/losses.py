@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from app.panels.loss_plot import LossPlot
 
 _REDRAW_MS = 100
+_PREPARE_MS = 900
+_PREPARE_GAP_MS = 60
 
 
 class LossesPanel(ScrollPanel):
@@ -44,6 +46,9 @@ class LossesPanel(ScrollPanel):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_REDRAW_MS)
         self._timer.timeout.connect(self.redraw)
+        self._preparing = QTimer(self)
+        self._preparing.setSingleShot(True)
+        self._preparing.timeout.connect(self._prepare_next)
         session.losses_changed.connect(self._schedule)
         session.rows_changed.connect(self._schedule)
         session.losses_reset.connect(self._reset)
@@ -80,6 +85,19 @@ class LossesPanel(ScrollPanel):
         """Catch up with what came while hidden."""
         super().showEvent(event)
         self._schedule()
+
+    def prepare(self) -> None:
+        """Make the plots one by one while the window is idle, so that no run waits for them."""
+        if self._preparing.isActive() or len(self.plots) == len(SUBSTAGES) - 1:
+            return
+        self._preparing.start(_PREPARE_MS)
+
+    def _prepare_next(self) -> None:
+        missing = [s for s in SUBSTAGES[1:] if s not in self.plots]
+        if missing:
+            self._add(missing[0]).setVisible(False)
+        if len(missing) > 1:
+            self._preparing.start(_PREPARE_GAP_MS)
 
     def _add(self, sub_stage: SubStage) -> LossPlot:
         from app.panels.loss_plot import LossPlot
@@ -160,5 +178,6 @@ class LossesPanel(ScrollPanel):
     def release(self) -> None:
         """Let pyqtgraph's timers go before the window does."""
         self._timer.stop()
+        self._preparing.stop()
         for plot in self.plots.values():
             plot.release()
