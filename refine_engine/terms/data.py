@@ -32,14 +32,7 @@ DISTANCE_SIGMA = 0.08
 """Standard deviation of the measured log depth over body size as evidence of one frame.
 
 The error is a few percent, but stays for half a second and longer."""
-SHIFT_SIGMA = 0.05
-"""Standard deviation of the image shift as seen in one frame, in units of x/z.
-
-Reconstructed camera rotations are off by a quarter of a degree (0.005) for about a second at a
-time. Nothing else in the problem may turn the cameras, and a foot on the ground nine metres away
-would otherwise be pushed half a metre along the ray to meet a picture that is 0.3 degrees too
-low. One frame in thirty counts, hence a value five and more times as large."""
-SHIFT_STEP = 3e-4
+SHIFT_STEP = 5e-4
 """How much the shift changes in 1/30 s."""
 ROOT_SCALE = 4.0
 """Geman-McClure scale of the measured root, in standard deviations."""
@@ -178,8 +171,8 @@ def shift_loss(  # type: ignore[no-untyped-def]
 ):
     """Prior of the image shift: small, and hardly changing from one frame to the next."""
     total = 0.0
-    small = weight / (sigma * sigma)
     for t in range(shift.shape[0]):
+        small = weight / (sigma[t] * sigma[t])
         slow = weight * link[t] / (step_sigma * step_sigma)
         for k in range(2):
             total += 0.5 * small * shift[t, k] ** 2
@@ -396,7 +389,7 @@ class Data:
         total += shift_loss(
             posed.shift,
             track.link1,
-            SHIFT_SIGMA * np.sqrt(rate),
+            track.shift_sigma,
             SHIFT_STEP / np.sqrt(rate),
             weight,
             model is not None,

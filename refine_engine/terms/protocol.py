@@ -64,6 +64,8 @@ class Track:
     """(n, 4) fx, fy, cx, cy in pixels."""
     chunk: IntArray
     """(n,) reconstruction chunk."""
+    shift_sigma: Array
+    """(n,) standard deviation of the image shift as seen in each frame, in units of x/z."""
     observed: BoolArray
     """(n,) whether Stage 3 measured this frame."""
     R_measured: Array

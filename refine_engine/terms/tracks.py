@@ -23,6 +23,15 @@ FILLED_TRUST = 0.02
 FILLED_ROOT_TRUST = 0.3
 """Weight of interpolated places: a smooth bridge alone swings out where its ends are noisy."""
 REFERENCE_HEIGHT_PX = 500.0
+SHIFT_SIGMA = 0.05
+"""Standard deviation of the image shift as seen in one frame, in units of x/z.
+
+Reconstructed camera rotations are off by a quarter of a degree (0.005) for about a second at a
+time. Nothing else in the problem may turn the cameras, and a foot on the ground nine metres away
+would otherwise be pushed half a metre along the ray to meet a picture that is 0.3 degrees too
+low. One frame in thirty counts, hence a value five and more times as large."""
+FIRST_SHIFT_SIGMA = 1e-3
+"""The same for the first camera of a chunk, which is exact: the world is defined by it."""
 HELD_OUT = 10
 """Every so-manieth keypoint is held out as evidence for the guard."""
 LONGEST_BRIDGE_S = 1.0
@@ -80,6 +89,7 @@ def build_track(
         t_cam=np.array(cameras.t_cam_world[frames], dtype=np.float64),
         intrinsics=np.ascontiguousarray(intrinsics),
         chunk=np.array(np.asarray(cameras.chunk)[frames], dtype=np.int64),
+        shift_sigma=_shift_sigma(frames, np.asarray(cameras.chunk), scene.fps),
         observed=observed,
         R_measured=np.ascontiguousarray(measured, dtype=np.float64),
         rotation_trust=trust,
@@ -176,6 +186,14 @@ def _box_heights(
     height = 1.7 * float(body_size(body, state.betas).value)
     tall = cameras.image_size[0]
     return np.clip(cameras.intrinsics[frames, 1, 1] * height / distance, 0.02 * tall, 3.0 * tall)
+
+
+def _shift_sigma(frames: IntArray, chunk: IntArray, fps: float) -> Array:
+    """(n,) how far the image may be off in each frame, see :data:`SHIFT_SIGMA`."""
+    first = np.flatnonzero(np.diff(chunk, prepend=chunk[0] - 1))
+    sigma = np.full(len(frames), SHIFT_SIGMA * np.sqrt(fps / 30.0))
+    sigma[np.isin(frames, first)] = FIRST_SHIFT_SIGMA
+    return sigma
 
 
 def _links(

@@ -159,7 +159,7 @@ def same(a, b, tolerance=1e-7):
 
 def shift_prior(torch_person, x):
     shift = tensor(torch_person.person.shift) + torch_person.split(x)[0][:, 69:]
-    small = 0.5 * (shift**2).sum() / data.SHIFT_SIGMA**2
+    small = 0.5 * (shift**2 / tensor(torch_person.track.shift_sigma**2)[:, None]).sum()
     return small + 0.5 * ((shift[1:] - shift[:-1]) ** 2).sum() / data.SHIFT_STEP**2
 
 
@@ -294,7 +294,7 @@ def test_curvature_of_keypoints_at_zero_residual(exact_scene):
         return torch.cat(
             [
                 (torch_person.keypoint_residuals(x) * w[..., None]).reshape(-1),
-                shift.reshape(-1) / data.SHIFT_SIGMA,
+                (shift / tensor(track.shift_sigma)[:, None]).reshape(-1),
                 (shift[1:] - shift[:-1]).reshape(-1) / data.SHIFT_STEP,
             ]
         )
