@@ -244,7 +244,9 @@ def test_a_run_goes_on_from_an_earlier_state(noisy: tuple[Scene, Scene]) -> None
     np.testing.assert_allclose(
         again.output.state.people[1].transl_world,
         first.output.state.people[1].transl_world,
-        atol=2e-3,
+        # Along the viewing ray the loss is flat: both runs end where iterations change nothing,
+        # which is not the same millimetre.
+        atol=1e-2,
     )
 
 
