@@ -64,7 +64,7 @@ def plain_cost(
     final: OptimizationState,
     weights: Mapping[str, float],
     *,
-    max_evaluations: int = 3000,
+    max_evaluations: int = 1000,
 ) -> PlainCost:
     """Measure both factors; ``problem`` must be prepared for ``weights``."""
     per_frame = seconds_per_person_frame(scene, body, start)

@@ -25,6 +25,7 @@ from refine_engine.run import refine_folder, run_refinement
 QUICK = RefinementConfig(
     root_fitting_iterations=2,
     smpl_fitting_iterations=3,
+    motion_prior_iterations=1,
     environmental_iterations=2,
     scale_iterations=2,
     final_iterations=2,
@@ -32,7 +33,7 @@ QUICK = RefinementConfig(
 )
 QUICK_SETTINGS = [
     word
-    for key in ("root_fitting", "smpl_fitting", "environmental", "scale", "final")
+    for key in ("root_fitting", "smpl_fitting", "motion_prior", "environmental", "scale", "final")
     for word in ("--set", f"{key}_iterations=2")
 ]
 
@@ -71,6 +72,7 @@ def test_folder_in_files_out(sample: Path) -> None:
     assert set(stored["metrics"]["total_loss_history"]) == {
         "root",
         "smpl",
+        "motion",
         "environmental",
         "scale",
         "final",

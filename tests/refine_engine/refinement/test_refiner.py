@@ -232,7 +232,7 @@ def settle(seen: list[Snapshot]) -> None:
 
 def test_a_run_goes_on_from_an_earlier_state(noisy: tuple[Scene, Scene]) -> None:
     first, snapshots = run(noisy[1])
-    middle = next(s for s in snapshots if s.sub_stage == "smpl" and s.event == "end")
+    middle = next(s for s in snapshots if s.sub_stage == "motion" and s.event == "end")
     again, later = run(noisy[1], start=middle.state, first_substage="environmental")
     status = {s.sub_stage: s.status for s in again.output.sub_stages}
     assert status["root"] == "skipped"
