@@ -13,6 +13,8 @@ from refine_engine.terms.points import FULL_WIDTH, MAX_ATTACHMENTS, SHIFT
 from refine_engine.terms.pullback import FIRST_CHUNK_LANE, LANES, assemble_blocks, pull_border
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from refine_engine.body import BodyModel
@@ -28,11 +30,21 @@ class FramePart:
     """A person's model, pulled back to its variables (:class:`refine_engine.solver.arrow.Part`)."""
 
     def __init__(
-        self, body: BodyModel, track: Track, posed: Posed, model: PersonModel, width: int
+        self,
+        body: BodyModel,
+        track: Track,
+        posed: Posed,
+        model: PersonModel,
+        width: int,
+        rebuild: Callable[[], PersonModel] | None = None,
     ) -> None:
         n = len(track)
         chunks = len(model.shared_gradient) - SHARED
-        self.frames, self.model, self._turn_width = n, model, width
+        self.frames, self._turn_width = n, width
+        self.shared_gradient, self.shared_hessian = model.shared_gradient, model.shared_hessian
+        self._rebuild = rebuild
+        # In large problems the model (up to 130 kB a frame) is made again when it is needed.
+        self._model = model if rebuild is None else None
         self.width = width + SHIFT if model.shifts else width
         self.reach = min(model.reach, n - 1)
         self._pose = (posed.rotations, np.ascontiguousarray(posed.points[:, :24]))
@@ -114,7 +126,10 @@ class FramePart:
         next2: NDArray[np.floating[Any]],
     ) -> None:
         """See :meth:`refine_engine.solver.arrow.Part.assemble`."""
-        model, rows = self.model, self._rows
+        model, rows = self._model, self._rows
+        if model is None:
+            assert self._rebuild is not None
+            model = self._rebuild()
         dense = model.dense
         assemble_blocks(
             self._pose,

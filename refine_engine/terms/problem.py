@@ -49,6 +49,10 @@ FIRST_KEYPOINT_SCALE_PX = 60.0
 """Geman-McClure scale of keypoints at a 500 px person while people still stand wrong."""
 LAST_KEYPOINT_SCALE_PX = 25.0
 """In the sub-stages that follow: five standard deviations; outliers count for nothing."""
+MODEL_BYTES = 130_000
+"""About what a frame's quadratic model takes with every term."""
+LARGE_BYTES = 500_000_000
+"""Models of all people together beyond this are made twice instead of kept."""
 REMEMBERED = 3
 """Posed states kept for each person: the present one, and those that a step is chosen from."""
 
@@ -273,18 +277,23 @@ class Problem:
         width = FULL_WIDTH if free.pose else ROOT_WIDTH
         chunks = len(state.chunk_log_scale)
 
+        size = sum(MODEL_BYTES * len(track) for track in self.tracks)
+
         def person(p: int) -> FramePart:
             track, posed = self.tracks[p], self._pose(p, state)
-            model = PersonModel.zeros(len(track), len(track.layout.points), chunks)
-            for term, weight in active:
-                term.loss(track, posed, common, weight, model)
-            return FramePart(self.body, track, posed, model, width)
+
+            def model() -> PersonModel:
+                made = PersonModel.zeros(len(track), len(track.layout.points), chunks)
+                for term, weight in active:
+                    term.loss(track, posed, common, weight, made)
+                return made
+
+            again = model if size > LARGE_BYTES else None
+            return FramePart(self.body, track, posed, model(), width, again)
 
         parts = run(person, len(self.ids))
-        gradient = sum((part.model.shared_gradient for part in parts), np.zeros(4 + chunks))
-        hessian = sum(
-            (part.model.shared_hessian for part in parts), np.zeros((4 + chunks, 4 + chunks))
-        )
+        gradient = sum((part.shared_gradient for part in parts), np.zeros(4 + chunks))
+        hessian = sum((part.shared_hessian for part in parts), np.zeros((4 + chunks, 4 + chunks)))
         return QuadraticModel(parts, gradient, hessian)
 
     def moved(self, state: Packed, frames: Sequence[Array], own: Array, shared: Array) -> Packed:
