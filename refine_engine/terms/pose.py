@@ -35,7 +35,7 @@ _FIRST = 6
 """Where joint 1 stands among a frame's variables."""
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def pose_prior_loss(  # type: ignore[no-untyped-def]
     R, mean, precision, freedom, weight, with_model, gradient, blocks
 ):
