@@ -17,6 +17,7 @@ from refine_engine.scene import CameraTrack, Keypoints, Person, Scene
 from refine_engine.solver.covariance import covariance
 from refine_engine.solver.levenberg import Damping, Free, step
 from refine_engine.state import OptimizationState, PersonState
+from refine_engine.terms.motion import motion_terms
 from refine_engine.terms.problem import Problem
 
 _FRAMES = 5
@@ -94,7 +95,7 @@ def compile_kernels() -> float:
     everything = Free(pose=True, betas=True, plane=True, alpha=True)
     for people_masked_out in (False, True):
         scene, state = _tiny(people_masked_out=people_masked_out)
-        problem = Problem(scene, embedded_body(), state, config)
+        problem = Problem(scene, embedded_body(), state, config, motion_terms(config))
         packed = problem.pack(state)
         problem.prepare(packed, "final")
         problem.evidence(packed)
