@@ -5,7 +5,7 @@ When alpha changes, people stay where their camera sees them and move with it in
 with a wrong one a share of it stays in everybody's motion, which the prior then finds unlikely. The
 energy is divided by body sizes, so a smaller world gains nothing, and the sum over people is what
 several people know together. It is reported, and not added to any loss: in ``scale`` and ``final``
-the same energy is already part of ``multi_scale``.
+the same energy is already there as ``cvae``.
 """
 
 from __future__ import annotations

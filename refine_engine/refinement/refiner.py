@@ -516,7 +516,7 @@ class Stage5Refiner:
         return self._loss(state, ("depth",))
 
     def _compute_multi_person_scale_loss(self, state: OptimizationState) -> float:
-        return self._loss(state, ("multi_scale",))
+        return self._loss(state, ("multi_scale", "cvae"))
 
     def _compute_final_loss(self, state: OptimizationState) -> float:
         return self._loss(state, PLANS["final"].terms)

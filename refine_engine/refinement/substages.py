@@ -46,11 +46,12 @@ class SubStagePlan:
     def weights(self, lambdas: Mapping[str, float], *, has_prior: bool) -> dict[str, float]:
         """Term name to lambda for this sub-stage; a weight of 0 is left out: the term is absent.
 
-        Without a motion prior there is no ``cvae`` to count. Where ``multi_scale`` is active, the
-        motion's likelihood is part of it, and not counted again as ``cvae``.
+        Without a motion prior there is no ``cvae`` to count. In ``scale`` and ``final`` the sum
+        over people of ``cvae`` is the multi-person likelihood of motion, and ``multi_scale`` that
+        of people's sizes: nothing is counted twice.
         """
         chosen = {name: float(lambdas.get(name, 0.0)) for name in self.terms}
-        if not has_prior or chosen.get("multi_scale", 0.0) > 0:
+        if not has_prior:
             chosen.pop("cvae", None)
         return {name: value for name, value in chosen.items() if value > 0}
 

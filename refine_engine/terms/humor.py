@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from refine_engine.motion_prior.humor.model import HumorModel
     from refine_engine.scene import Array
     from refine_engine.terms.model import PersonModel
-    from refine_engine.terms.protocol import Common, Posed, TermInfo, Track
+    from refine_engine.terms.protocol import Common, Posed, Track
 
 TURN_SIGMA = 0.05
 """Standard deviation of a component of a joint's turn about the decoded one, radians."""
@@ -58,21 +58,13 @@ class HumorPrior:
     ----------
     model
         With the weights of a checkpoint.
-    info
-        Under which name the term counts (``cvae``, or ``multi_scale`` in its place).
-    targets
-        Shared between both, so that the networks run once.
     """
 
-    def __init__(
-        self,
-        model: HumorModel,
-        info: TermInfo = CVAE_INFO,
-        targets: dict[int, Targets] | None = None,
-    ) -> None:
+    info = CVAE_INFO
+
+    def __init__(self, model: HumorModel) -> None:
         self.model = model
-        self.info = info
-        self.targets: dict[int, Targets] = {} if targets is None else targets
+        self.targets: dict[int, Targets] = {}
 
     def refresh(self, track: Track, posed: Posed, common: Common) -> None:
         """Run the networks at the present state and keep the new targets of one person."""

@@ -1,4 +1,4 @@
-"""The terms of the motion prior: ``cvae``, and its part in ``multi_scale``.
+"""The term ``cvae``: the motion prior, summed over people.
 
 The embedded prior is a mixture of linear transitions over three frames
 (:mod:`refine_engine.motion_prior.transition`). Expectation-maximisation runs inside the reweighted
@@ -12,7 +12,6 @@ pull of a transition falls with its distance (:meth:`MotionPrior.influence` says
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +20,6 @@ from refine_engine.motion_prior.features import OUTPUTS
 from refine_engine.motion_prior.transition import COMBINED, PRIOR_RATE, load_transition_prior
 from refine_engine.terms.humor import HumorPrior, load_humor
 from refine_engine.terms.registry import CVAE_INFO
-from refine_engine.terms.shape import SCALE_INFO
 from refine_engine.terms.transition_kernel import add_transitions, all_features
 
 if TYPE_CHECKING:
@@ -33,16 +31,10 @@ if TYPE_CHECKING:
 
 SMALLEST_SHARE = 1e-6
 """Components that pull so much less than the strongest one are left out."""
-SCALE_MOTION_INFO = replace(
-    SCALE_INFO,
-    counts_as=CVAE_INFO.name,
-    c_term=CVAE_INFO.c_term * CVAE_INFO.default_weight / SCALE_INFO.default_weight,
-    reason="the motion prior weighs in scale and final what it weighs as cvae before",
-)
 
 
 def motion_terms(config: RefinementConfig) -> tuple[Term, ...]:
-    """The prior's terms, for ``Problem(..., extra_terms=...)``: ``cvae`` and ``multi_scale``.
+    """The term ``cvae``, for ``Problem(..., extra_terms=...)``.
 
     Raises
     ------
@@ -50,10 +42,8 @@ def motion_terms(config: RefinementConfig) -> tuple[Term, ...]:
         ``config.motion_prior`` names a file that is no HuMoR checkpoint.
     """
     if config.motion_prior:
-        cvae = HumorPrior(load_humor(config.motion_prior))
-        return cvae, HumorPrior(cvae.model, SCALE_MOTION_INFO, cvae.targets)
-    prior = load_transition_prior()
-    return MotionPrior(prior), MotionScale(prior)
+        return (HumorPrior(load_humor(config.motion_prior)),)
+    return (MotionPrior(load_transition_prior()),)
 
 
 class MotionPrior:
@@ -129,16 +119,6 @@ class MotionPrior:
             first = np.arange(len(links))
             links[first // self.horizon != (first + 2) // self.horizon] = 0.0
         return links
-
-
-class MotionScale(MotionPrior):
-    """The same energy under the name ``multi_scale``, for sub-stages that free alpha.
-
-    There it replaces ``cvae``: the sum over people of the motion's energy is what many people
-    together say about alpha, and it is counted once.
-    """
-
-    info = SCALE_MOTION_INFO
 
 
 def mixture_energies(form: QuadraticForms, z: Array) -> tuple[Array, Array]:

@@ -395,12 +395,7 @@ class Problem:
             people=len(self.ids),
             alpha_0=self._template.alpha_0,
             alpha_0_log_sigma=self._template.alpha_0_log_sigma,
-            active=frozenset(
-                name
-                for term, _ in self.active_terms(weights or {})
-                for name in (term.info.name, term.info.counts_as)
-                if name
-            ),
+            active=frozenset(term.info.name for term, _ in self.active_terms(weights or {})),
         )
 
     def _pose(self, p: int, state: Packed) -> Posed:

@@ -40,8 +40,6 @@ class TermInfo:
     """Constant that turns lambda into the weight of the raw sum."""
     reason: str
     """Why ``c_term`` has that value."""
-    counts_as: str = ""
-    """Another term whose part this one takes over while it is active; empty = none."""
 
     def weight(self, lam: float) -> float:
         """Effective weight of the raw sum for a lambda."""

@@ -7,7 +7,7 @@ import pytest
 
 from refine_engine.motion_prior.transition import load_transition_prior
 from refine_engine.solver.levenberg import Damping, Free, people_runner, step
-from refine_engine.terms.motion import MotionPrior, MotionScale
+from refine_engine.terms.motion import MotionPrior
 from refine_engine.terms.problem import Problem
 
 ALONE = {"cvae": 0.1}
@@ -143,11 +143,25 @@ def test_shrinking_the_scene_gains_nothing(exact_scene):
     )
 
 
-def test_scale_counts_the_same_energy(exact_scene):
-    scene = exact_scene(people=1, frames=8)
-    prior = load_transition_prior()
-    first, packed = _problem(scene, MotionPrior(prior))
-    term = MotionScale(prior)
-    cvae = first.evaluate(packed, ALONE)[0]
-    track, posed, common = first.tracks[0], first.posed(packed)[0], first.common(packed)
-    assert term.loss(track, posed, common, term.info.weight(0.5), None) == pytest.approx(cvae)
+def test_motion_counts_once_in_every_plan(exact_scene):
+    from refine_engine.refinement.substages import PLANS
+
+    lambdas = exact_scene().config.weights()
+    for key in ("motion", "environmental", "scale", "final"):
+        assert "cvae" in PLANS[key].weights(lambdas, has_prior=True)
+        assert "cvae" not in PLANS[key].weights(lambdas, has_prior=False)
+        assert "cvae" not in PLANS[key].weights({**lambdas, "cvae": 0.0}, has_prior=True)
+    scene = exact_scene(people=2, frames=8)
+    problem, packed = _problem(scene)
+    both = {"cvae": 0.1, "multi_scale": 0.5}
+    _, terms = problem.evaluate(packed, both)
+    assert terms["cvae"] == pytest.approx(problem.evaluate(packed, ALONE)[0])
+    # Sizes alone: other motion of the same bodies leaves multi_scale as it is.
+    shaken = problem.moved(
+        packed,
+        [np.random.default_rng(0).normal(0, 0.05, (8, 69))] * 2,
+        np.zeros((2, 10)),
+        np.zeros(5),
+    )
+    assert problem.evaluate(shaken, both)[1]["multi_scale"] == pytest.approx(terms["multi_scale"])
+    assert problem.evaluate(shaken, both)[1]["cvae"] > terms["cvae"]
