@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from numba import njit
 
 from refine_engine.terms.model import NOTHING
@@ -32,6 +33,15 @@ LEAST_SHARE_OF_SLIDE = 0.3
 """The same for slides, where only the curvature along the slide vanishes, not that across."""
 LEAST_SHARE = 0.1
 """Share of the reweighted curvature that is kept where the loss is linear."""
+
+TILT_SIGMA = np.radians(3.0)
+"""How far the ground may lean against the engine's up: gravity is known to a few degrees.
+
+Feet on one line fix no tilt about that line, so without this the plane of one person who walks
+straight on ends anywhere."""
+UP = np.array([0.0, 1.0, 0.0])
+FRAMES_A_STANCE = 10
+"""Frames that see one and the same stance: what the lean is weighed against is counted so often."""
 
 SKATE_INFO = TermInfo(
     name="skate",
@@ -272,4 +282,20 @@ class Contact:
             model.sized_energy += curved
             model.size_hessian -= flat
             model.shared_gradient_sized += model.shared_gradient[:4] - before
-        return float(total)
+        return float(total) + lean_loss(track, common, weight, model)
+
+
+def lean_loss(track: Track, common: Common, weight: float, model: PersonModel | None) -> float:
+    """Lean of the plane's normal n against up, a person's share: ``(1 - n . up) / sigma^2``.
+
+    For small angles this is half the squared angle over :data:`TILT_SIGMA`; it stays smooth up to
+    half a turn.
+    """
+    stances = len(track) / FRAMES_A_STANCE / common.people
+    strength = weight * HEIGHT_SIGMA_M**2 * stances / TILT_SIGMA**2
+    level = float(common.plane[:3] @ UP)
+    if model is not None:
+        model.shared_gradient[1:3] -= strength * (common.plane_basis @ UP)
+        model.shared_hessian[1, 1] += strength * max(level, 0.1)
+        model.shared_hessian[2, 2] += strength * max(level, 0.1)
+    return strength * (1.0 - level)
