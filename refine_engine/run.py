@@ -233,10 +233,9 @@ def _iterate(
 
 
 def _save(target: Path, out: RefinementOutput, config: RefinementConfig) -> None:
-    # A sub-stage that was stopped half way has not ended: a resumed run does it again.
-    ended = [s for s in out.sub_stages if s.status not in ("running", "waiting")]
-    if out.status == "stopped" and ended and ended[-1].message.startswith("stopped by the user"):
-        ended.pop()
+    ended = [
+        s for s in out.sub_stages if s.status not in ("running", "waiting") and not s.interrupted
+    ]
     write_checkpoint(target / CHECKPOINT_FILE, out.state, ended, config.weights())
 
 

@@ -149,6 +149,8 @@ class SubStageResult:
     loss_curves: Mapping[str, tuple[float, ...]]
     """Per term and "total": one value per accepted iteration."""
     message: str = ""
+    interrupted: bool = False
+    """True where the caller stopped it half way: a resumed run does it again."""
 
 
 @dataclass(frozen=True)

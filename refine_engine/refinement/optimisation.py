@@ -134,7 +134,8 @@ class SubStageRun:
             verdict = compare(before, problem.evidence(packed))
             if verdict.worse:
                 status, current = "rolled_back", state
-                message = f"made held-out evidence worse ({verdict.message}): rolled back"
+                worse = f"made held-out evidence worse ({verdict.message}): rolled back"
+                message = f"{message}; {worse}" if self.stopped else worse
                 packed = problem.pack(state)
                 total, terms = problem.evaluate(packed, weights)
             elif verdict.message and not message:
@@ -175,6 +176,7 @@ class SubStageRun:
             final_loss=float(total),
             loss_curves={name: tuple(values) for name, values in self._curves.items()},
             message=message,
+            interrupted=self.stopped,
         )
         snapshot = self._snapshot("end", iteration, total, terms, state, message=message)
         return replace(snapshot, status=status)

@@ -6,13 +6,14 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from refine_engine import cli
+from refine_engine import cli, run
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import Cancelled, InputError
 from refine_engine.evaluation.synthetic.options import SampleOptions
@@ -154,6 +155,14 @@ def test_a_stopped_run_is_kept_and_resumed(sample: Path) -> None:
     assert ran["final"]["iterations"] > 0
     with pytest.raises(InputError, match="had finished"):
         refine_folder(sample, config=QUICK, resume=True)
+
+
+def test_a_sub_stage_stopped_and_rolled_back_runs_again(sample: Path, tmp_path: Path) -> None:
+    output = refine_folder(sample, config=QUICK).output
+    *others, last = output.sub_stages
+    halted = replace(last, status="rolled_back", message="worse", interrupted=True)
+    run._save(tmp_path, replace(output, status="stopped", sub_stages=(*others, halted)), QUICK)
+    assert read_checkpoint(tmp_path / "checkpoint.npz").next_substage == last.sub_stage
 
 
 def test_a_cancelled_run_leaves_no_results(sample: Path) -> None:
