@@ -35,7 +35,7 @@ INFO = TermInfo(
 )
 
 
-SHARE_WITH_PRIOR = 0.3
+SHARE_WITH_PRIOR = 0.5
 """Share of the weight while the motion prior counts, which expects accelerations itself: together
 at full weight they flatten fast motion (measured, see docs/motion-prior.md)."""
 
