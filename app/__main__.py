@@ -53,14 +53,9 @@ def prepare_opengl() -> None:
     """Choose the surface format; Qt wants it before the application exists."""
     from PyQt6.QtGui import QSurfaceFormat
 
-    wanted = QSurfaceFormat()
-    wanted.setRenderableType(QSurfaceFormat.RenderableType.OpenGL)
-    wanted.setVersion(3, 2)
-    wanted.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
-    wanted.setDepthBufferSize(24)
-    wanted.setStencilBufferSize(8)
-    wanted.setSamples(0)
-    QSurfaceFormat.setDefaultFormat(wanted)
+    from app.viewport.surface import surface_format
+
+    QSurfaceFormat.setDefaultFormat(surface_format())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

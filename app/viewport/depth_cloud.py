@@ -1,8 +1,8 @@
 """A frame's depth map as a cloud of points in the world.
 
-The cloud is kept in the cameras' own unit: what ``alpha`` does to it (stretch it about the world's
-origin, or move it where depth is metric) is done by the actor, so a scale that changes while
-refining costs nothing.
+The cloud is kept as the network measured it, about the camera and with the world's axes: what the
+scale does to it (stretch it, move it to where the camera is) is done by the actor, so a scale that
+changes while refining costs nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class CloudPoints:
     """What one frame's depth map says, thinned by ``step`` in both directions."""
 
     base: NDArray[np.float32]
-    """(n, 3) points before ``alpha``."""
+    """(n, 3) points from the camera's centre, in the map's unit, along the world's axes."""
     depth: NDArray[np.float32]
     """(n,) z-depth in the map's unit."""
     trust: NDArray[np.float32] | None
@@ -80,8 +80,6 @@ def read_cloud(scene: Scene, frame: int, most: int) -> CloudPoints | None:
     in_camera[:, 0] = (columns + np.float32(0.5) - K[0, 2]) / K[0, 0] * z
     in_camera[:, 1] = (rows + np.float32(0.5) - K[1, 2]) / K[1, 1] * z
     in_camera[:, 2] = z
-    if maps.shares_camera_unit:
-        in_camera -= scene.cameras.t_cam_world[frame].astype(np.float32)
     base = in_camera @ scene.cameras.R_cam_world[frame].astype(np.float32)
     confidence = None if trust is None else trust[rows, columns]
     return CloudPoints(base, z, confidence, rows, columns, (height, width))
@@ -198,10 +196,10 @@ class DepthCloud:
             self._quantile = quantile
             self._choose()
 
-    def set_scale(self, alpha: float, shared: bool, shift: Array) -> None:
-        """Metres per reconstruction unit; ``shift`` (3,) moves a metric cloud."""
-        self.actor.SetScale(alpha if shared else 1.0)
-        self.actor.SetPosition(*((0.0, 0.0, 0.0) if shared else shift))
+    def place(self, scale: float, centre: Array) -> None:
+        """Metres per unit of the depth map, and where the camera is (3,), metres."""
+        self.actor.SetScale(scale)
+        self.actor.SetPosition(*centre)
 
     def set_point_size(self, pixels: float) -> None:
         """Size of a point in device pixels."""

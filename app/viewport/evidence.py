@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from vtkmodules.vtkRenderingCore import vtkRenderer
@@ -89,8 +91,11 @@ class Evidence:
             self._cloud_of = key
         self.cloud.set_confidence(options.depth_confidence)
         R, t = scene.cameras.R_cam_world[frame], scene.cameras.t_cam_world[frame]
-        shift = -state.alpha * (R.T @ t)
-        self.cloud.set_scale(state.alpha, scene.depth.shares_camera_unit, shift)
+        scale = state.alpha if scene.depth.shares_camera_unit else 1.0
+        chunk = int(scene.cameras.chunk[frame])
+        if chunk < len(state.chunk_log_scale):
+            scale *= math.exp(state.chunk_log_scale[chunk])
+        self.cloud.place(scale, -state.alpha * (R.T @ t))
         self.cloud.set_point_size((2.4 if content.thin else 1.6) * content.ratio)
         self.cloud.set_visible(True)
 

@@ -1,5 +1,9 @@
 """Where VTK draws: an OpenGL widget of our own, or a picture where no such widget is possible.
 
+On a graphics card it is the widget; on software OpenGL it is the picture, because a window with an
+OpenGL widget in it is put together by OpenGL for every repaint of anything, which a processor does
+slower than it draws the people.
+
 Both canvases show one ``vtkRenderWindow`` and then let the view paint its overlay with a
 ``QPainter``.  Nobody outside calls ``Render()``: everybody asks with :meth:`request`, and Qt makes
 one frame of any number of requests.
@@ -14,13 +18,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from PyQt6.QtCore import QEvent, QPointF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import (
     QGuiApplication,
     QImage,
     QKeyEvent,
     QMouseEvent,
+    QOffscreenSurface,
     QOpenGLContext,
     QPainter,
     QPaintEvent,
@@ -28,7 +32,12 @@ from PyQt6.QtGui import (
     QSurfaceFormat,
     QWheelEvent,
 )
-from PyQt6.QtOpenGL import QOpenGLFramebufferObject, QOpenGLPaintDevice
+from PyQt6.QtOpenGL import (
+    QOpenGLFramebufferObject,
+    QOpenGLPaintDevice,
+    QOpenGLVersionFunctionsFactory,
+    QOpenGLVersionProfile,
+)
 from PyQt6.QtOpenGLWidgets import QOpenGLWidget
 from PyQt6.QtWidgets import QWidget
 from vtkmodules.util.numpy_support import vtk_to_numpy
@@ -36,33 +45,41 @@ from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
 from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow
 from vtkmodules.vtkRenderingOpenGL2 import vtkGenericOpenGLRenderWindow
 
+from app.viewport.surface import surface_format
+
 PLATFORMS_WITHOUT_GL = ("offscreen", "minimal", "vkkhrdisplay", "linuxfb")
 SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swiftshader", "software", "swrast", "gdi generic")
+
+GL_RENDERER = 0x1F01
 
 Overlay = Callable[[QPainter, QSize], None]
 """Paints over the picture; the size is in device-independent pixels."""
 
 
-def surface_format() -> QSurfaceFormat:
-    """The OpenGL format that VTK needs; to be made the default before ``QApplication``."""
-    wanted = QSurfaceFormat()
-    wanted.setRenderableType(QSurfaceFormat.RenderableType.OpenGL)
-    wanted.setVersion(3, 2)
-    wanted.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
-    wanted.setDepthBufferSize(24)
-    wanted.setStencilBufferSize(8)
-    # Multi-sampling is VTK's own affair: a multi-sampled widget would resolve every frame twice.
-    wanted.setSamples(0)
-    return wanted
+def qt_renderer() -> str | None:
+    """Name of the OpenGL renderer that Qt's widgets get; None where they get none.
 
-
-def gl_widgets_work() -> bool:
-    """Whether this platform can show an OpenGL widget."""
+    Empty where there is one that does not tell its name.
+    """
     if QGuiApplication.platformName() in PLATFORMS_WITHOUT_GL:
-        return False
+        return None
     context = QOpenGLContext()
     context.setFormat(surface_format())
-    return context.create()
+    if not context.create():
+        return None
+    surface = QOffscreenSurface()
+    surface.setFormat(context.format())
+    surface.create()
+    if not context.makeCurrent(surface):
+        return ""
+    profile = QOpenGLVersionProfile()
+    profile.setVersion(4, 1)
+    profile.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
+    # None where the driver gives less than 4.1; the stubs know neither that nor the real class.
+    functions: Any = QOpenGLVersionFunctionsFactory.get(profile, context)
+    name = "" if functions is None else str(functions.glGetString(GL_RENDERER) or "")
+    context.doneCurrent()
+    return name
 
 
 def is_software(renderer: str) -> bool:
@@ -294,7 +311,7 @@ class GlCanvas(QOpenGLWidget):
 
 
 class ImageCanvas(QWidget):
-    """VTK off screen, shown as a picture: for platforms without OpenGL widgets.
+    """VTK off screen, shown as a picture: without OpenGL widgets, or with slow ones.
 
     Parameters
     ----------
@@ -389,15 +406,17 @@ class ImageCanvas(QWidget):
 
 
 def make_canvas(renderer: vtkRenderer, parent: QWidget) -> GlCanvas | ImageCanvas:
-    """The canvas that this platform can show."""
-    return (GlCanvas if gl_widgets_work() else ImageCanvas)(renderer, parent)
+    """The canvas that is best here."""
+    name = qt_renderer()
+    picture = name is None or is_software(name)
+    return (ImageCanvas if picture else GlCanvas)(renderer, parent)
 
 
 def _read_pixels(window: vtkRenderWindow) -> QImage:
     width, height = window.GetSize()
     pixels = vtkUnsignedCharArray()
     window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, pixels)  # type: ignore[call-overload]
-    rows = vtk_to_numpy(pixels).reshape(height, width, 4)[::-1]
-    # The copy owns its memory; QImage alone would point into an array that is about to go.
-    opaque = np.ascontiguousarray(rows[..., :3])
-    return QImage(opaque.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+    rows = vtk_to_numpy(pixels)
+    held = QImage(rows.data, width, height, 4 * width, QImage.Format.Format_RGBX8888)
+    # OpenGL's first row is the lowest. The flipped picture owns its memory, `held` does not.
+    return held.flipped(Qt.Orientation.Vertical).convertToFormat(QImage.Format.Format_RGB32)

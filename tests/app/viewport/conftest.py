@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from made_up import COLOURS, ONLY_MESH, Shown, make_scene, make_state
 
-from app.viewport import SceneView
+from app.viewport import SceneView, vtk_widget
 from app.viewport.interface import DisplayOptions, PersonStyle
 from refine_engine.body import BodyModel, load_body_model
 from refine_engine.scene import Scene
@@ -39,8 +39,9 @@ def state() -> OptimizationState:
 def make_view(
     qtbot: object, qapp: QApplication, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Shown]]:
-    """Make shown views; all are shut down and closed after the test."""
+    """Make shown views as on a graphics card; all are shut down and closed after the test."""
     made: list[SceneView] = []
+    monkeypatch.setattr(vtk_widget, "is_software", lambda _name: False)
 
     def make(
         scene: Scene | None,

@@ -32,6 +32,10 @@ from refine_engine.body import load_body_model
 prepare_opengl()
 application = QApplication([])
 body = load_body_model()
+from app.viewport import vtk_widget
+if {card!r}:
+    # As on a graphics card: the OpenGL widget, however slow it is here.
+    vtk_widget.is_software = lambda name: False
 def open_view(options=ONLY_MESH, size=(420, 300)):
     view = SceneView()
     view.resize(*size)
@@ -46,12 +50,14 @@ def open_view(options=ONLY_MESH, size=(420, 300)):
 """
 
 
-def run(program: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
+def run(
+    program: str, *, card: bool = False, **environment: str | None
+) -> subprocess.CompletedProcess[str]:
     """Run a program that begins with an application and ``open_view``."""
     merged = {**os.environ, **{k: v for k, v in environment.items() if v is not None}}
     for key in (k for k, v in environment.items() if v is None):
         merged.pop(key, None)
-    head = PROGRAM.format(root=str(ROOT), here=str(Path(__file__).parent))
+    head = PROGRAM.format(root=str(ROOT), here=str(Path(__file__).parent), card=card)
     return subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", head + program],
         capture_output=True,
@@ -63,8 +69,10 @@ def run(program: str, **environment: str | None) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.slow
-def test_twenty_views_open_and_close_in_one_process() -> None:
-    done = run("""
+@pytest.mark.parametrize("card", [False, True])
+def test_twenty_views_open_and_close_in_one_process(card: bool) -> None:
+    done = run(
+        """
 everything = DisplayOptions(skeleton=True, ghost=True)
 for number in range(20):
     view = open_view(everything)
@@ -78,13 +86,16 @@ for number in range(20):
     view.deleteLater()
     application.processEvents()
 print("closed", number + 1)
-""")
+""",
+        card=card,
+    )
     assert done.returncode == 0, done.stderr
     assert "closed 20" in done.stdout
 
 
-def test_leaving_without_a_shutdown_does_not_crash() -> None:
-    done = run("view = open_view(); print('left')")
+@pytest.mark.parametrize("card", [False, True])
+def test_leaving_without_a_shutdown_does_not_crash(card: bool) -> None:
+    done = run("view = open_view(); print('left')", card=card)
     assert done.returncode == 0, done.stderr
     assert "left" in done.stdout
 
@@ -112,6 +123,7 @@ view.close()
 print("agreed")
 """,
         QT_SCALE_FACTOR="1.5",
+        card=True,
     )
     assert done.returncode == 0, done.stderr
     assert "agreed" in done.stdout
@@ -137,6 +149,35 @@ print("drawn off screen")
     assert done.returncode == 0, done.stderr
     assert "drawn off screen" in done.stdout
     assert "bad X server" not in done.stderr
+
+
+def test_on_software_opengl_the_view_is_a_picture_in_a_plain_window() -> None:
+    done = run("""
+from app.viewport.vtk_widget import GlCanvas, is_software, qt_renderer
+view = open_view()
+slow = is_software(qt_renderer())
+assert isinstance(view.canvas, GlCanvas) != slow
+assert view.draws_on_screen != slow
+picked = []
+view.person_picked.connect(picked.append)
+picture = rgb_of(view.grab().toImage())
+for person in (1, 4):
+    x, y = view.project(view.drawing.joints(person)[6][None])[0]
+    assert looks_like(picture[round(float(y)), round(float(x))], COLOURS[person])
+    QTest.mouseClick(view.canvas, Qt.MouseButton.LeftButton, pos=QPoint(round(x), round(y)))
+assert picked == [1, 4], picked
+view.resize(500, 360)
+application.processEvents()
+x, y = view.project(view.drawing.joints(4)[6][None])[0]
+picture = rgb_of(view.grab().toImage())
+assert picture.shape[:2] == (360, 500)
+assert looks_like(picture[round(float(y)), round(float(x))], COLOURS[4])
+view.shutdown()
+view.close()
+print("software" if slow else "card")
+""")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] in ("software", "card")
 
 
 def test_a_picture_can_be_taken_before_the_view_is_shown() -> None:

@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up import make_scene, make_state
+from made_up import ONLY_MESH, make_scene, make_state
+from vtkmodules.vtkRenderingCore import vtkRenderer
 
+from app.theme import DARK
 from app.viewport.colouring import colour_at, nice_end
 from app.viewport.depth_cloud import depth_span, read_cloud, trusted
+from app.viewport.drawing import Drawing
 from app.viewport.overlay import bar_length
 from app.viewport.posed import CACHED_MESHES, PosedBodies, SkinnedNormals, surface_normals
 from refine_engine.body import BodyModel, joint_kinematics, rest_joints, skin_mesh
@@ -95,22 +98,35 @@ def test_depth_of_blacked_out_people_is_not_drawn() -> None:
     assert cloud.columns.min() == 80
 
 
-def test_metric_depth_is_moved_not_stretched_by_alpha() -> None:
+@pytest.mark.parametrize("shares_unit", [True, False])
+@pytest.mark.parametrize("chunk_scale", [0.0, 0.2])
+def test_the_cloud_stands_where_alpha_and_its_chunk_put_it(
+    body: BodyModel, shares_unit: bool, chunk_scale: float
+) -> None:
     scene = make_scene()
     maps = np.full((6, 120, 160), 3.0, dtype=np.float32)
     t = np.tile([0.0, 0.0, 1.0], (6, 1))
-    metric = replace(
+    chunk = np.array([0, 0, 0, 1, 1, 1])
+    scene = replace(
         scene,
-        cameras=replace(scene.cameras, t_cam_world=t),
-        depth=DepthArrays(maps, shares_camera_unit=False),
+        cameras=replace(scene.cameras, t_cam_world=t, chunk=chunk),
+        depth=DepthArrays(maps, shares_camera_unit=shares_unit),
     )
-    cloud = read_cloud(metric, 0, 10**6)
-    shared = read_cloud(replace(metric, depth=DepthArrays(maps)), 0, 10**6)
-    assert cloud is not None
-    assert shared is not None
-    # The camera looks along -Z: 3 m before it, and 3 - 1 units behind the world's origin.
-    assert cloud.base[:, 2] == pytest.approx(-3.0)
-    assert shared.base[:, 2] == pytest.approx(-2.0)
+    drawing = Drawing(vtkRenderer(), DARK)
+    drawing.set_scene(scene, body, None)
+    drawing.set_options(replace(ONLY_MESH, depth=True, depth_confidence=0.0))
+    state = make_state()
+    drawing.set_state(
+        replace(state, alpha_0=1.5, scale_delta=0.0, chunk_log_scale=np.array([0.0, chunk_scale]))
+    )
+    for frame, bias in ((0, 0.0), (4, chunk_scale)):
+        drawing.set_frame(frame)
+        drawing.refresh()
+        near, far = drawing.evidence.cloud.actor.GetBounds()[4:]
+        # The camera looks along -Z and stands alpha x 1 m along +Z.
+        ahead = 3.0 * (1.5 if shares_unit else 1.0) * np.exp(bias)
+        assert near == pytest.approx(1.5 - ahead, abs=1e-4)
+        assert far == pytest.approx(near, abs=1e-4)
 
 
 def test_the_span_of_depth_ignores_what_is_unknown() -> None:
