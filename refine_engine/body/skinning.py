@@ -75,11 +75,13 @@ class ShapedBody:
         self._posedirs: NDArray[np.floating] | None = None
         if model.posedirs is None:
             # Without correctives a vertex is linear in the 24 joint transforms: one product.
-            relative = rest[:, None, :] - self.joints_rest
-            carried = np.empty((len(rest), JOINT_COUNT, 4))
-            carried[..., :3] = model.weights[..., None] * relative
-            carried[..., 3] = model.weights
-            self._carried = carried.reshape(len(rest), -1).astype(self.dtype)
+            carried = np.empty((len(rest), JOINT_COUNT, 4), dtype=self.dtype)
+            joints = self.joints_rest.astype(self.dtype)
+            for axis in range(3):
+                relative = self.vertices_rest[:, axis, None] - joints[:, axis]
+                np.multiply(self._weights, relative, out=carried[..., axis])
+            carried[..., 3] = self._weights
+            self._carried = carried.reshape(len(rest), -1)
         else:
             self._posedirs = model.posedirs.reshape(-1, model.posedirs.shape[-1]).astype(self.dtype)
 
