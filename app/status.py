@@ -120,7 +120,10 @@ class StatusLine(QStatusBar):
         self.bar.setVisible(active or session.activity in ("opening", "working"))
         if active:
             self.bar.setRange(0, 1000)
+            # A progress bar repaints at once when its value is set; in the next turn is enough.
+            self.bar.setUpdatesEnabled(False)
             self.bar.setValue(round(1000 * fraction))
+            self.bar.setUpdatesEnabled(True)
             eta = f", about {duration_text(left)} left" if left is not None else ""
             self.left.setText(f"{fraction:.0%}{eta}")
         else:
