@@ -57,9 +57,7 @@ class MotionScaleCurve:
         return tuple(zip(self.alphas.tolist(), self.nats.tolist(), strict=True))
 
 
-def motion_scale_curve(
-    scene: Scene, body: BodyModel, state: OptimizationState
-) -> MotionScaleCurve:
+def motion_scale_curve(scene: Scene, body: BodyModel, state: OptimizationState) -> MotionScaleCurve:
     """Sample the energy of everybody's observed motion over alpha, poses held fixed."""
     logs = np.linspace(-SPAN, SPAN, SAMPLES)
     alphas = state.alpha * np.exp(logs)

@@ -318,9 +318,7 @@ class Stage5Refiner:
             start = replace(start, scale=replace(start.scale, alpha_0=given.alpha_0))
         self._start = start = replace(start, state=read_only(start.state))
         state = read_only(given) if given is not None else start.state
-        self._problem = Problem(
-            scene, self._body, state, self.config, motion_terms(self.config)
-        )
+        self._problem = Problem(scene, self._body, state, self.config, motion_terms(self.config))
         begun = Snapshot(
             event="begin",
             sub_stage="init",
@@ -401,9 +399,7 @@ class Stage5Refiner:
         if self._has_prior and self._scene is not None and self._body is not None:
             self._curve = motion_scale_curve(self._scene, self._body, state)
         found = covariance(run.problem, run.packed, run.weights_used, free)
-        self._alpha_sigma = (
-            None if found.alpha_sigma is None else REPETITION * found.alpha_sigma
-        )
+        self._alpha_sigma = None if found.alpha_sigma is None else REPETITION * found.alpha_sigma
         people = {
             i: replace(p, joint_sigma=found.joint_sigma.get(i, p.joint_sigma))
             for i, p in state.people.items()
