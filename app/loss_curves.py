@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,16 @@ class SubStageCurves:
         self.iterations = Curve()
         self.curves: dict[str, Curve] = {"total": Curve()}
         self.rolled_back = False
+
+    @classmethod
+    def of(cls, losses: Mapping[str, Sequence[float]]) -> SubStageCurves:
+        """Curves that the engine kept: "total" and terms, a value an iteration, from the first."""
+        made = cls()
+        total = losses.get("total", ())
+        for row, value in enumerate(total):
+            terms = {n: v[row] for n, v in losses.items() if n != "total" and row < len(v)}
+            made.append(row + 1, value, terms)
+        return made
 
     def append(self, iteration: int, total: float, terms: Mapping[str, float]) -> None:
         """Add one iteration; a term that appears late is NaN before."""

@@ -131,6 +131,10 @@ class Numbers:
             row.seconds, row.message = result.seconds, result.message
             if result.sub_stage != "init":
                 row.final_loss = result.final_loss
+            if result.sub_stage not in self.curves and result.loss_curves:
+                # A run that was loaded: its iterations were not watched.
+                curves = self.curves[result.sub_stage] = SubStageCurves.of(result.loss_curves)
+                curves.rolled_back = result.status == "rolled_back"
 
     def close(self, *, finished: bool) -> None:
         """The run is over: nothing is running any more."""

@@ -496,6 +496,7 @@ class Session(QObject):
         if record is not None:
             self.shown_run, self.numbers = shown_run, record.numbers
             self.rows_changed.emit()
+            self.losses_reset.emit()
         self.runs_changed.emit()
 
     # Small things

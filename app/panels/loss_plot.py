@@ -73,6 +73,7 @@ class LossPlot(QFrame):
         self._hidden: set[str] = set()
         self._hovered: int | None = None
         self._legend_for: tuple[object, ...] = ()
+        self._shown: tuple[object, ...] = ()
         self.setProperty("role", "card")
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 7, 8, 6)
@@ -142,7 +143,7 @@ class LossPlot(QFrame):
         self._line.setPen(pg.mkPen(theme.quiet, style=Qt.PenStyle.DashLine))
         for name, curve in self.curves.items():
             curve.setPen(pg.mkPen(term_colour(name, theme), width=1))
-        self._legend_for = ()
+        self._legend_for = self._shown = ()
         self._show_legend()
 
     def _tick_font(self):
@@ -160,8 +161,13 @@ class LossPlot(QFrame):
 
     def show_curves(self, data: SubStageCurves, row: SubStageRow, hidden: set[str]) -> None:
         """Draw everything that is there; buffers are decimated to the plot's width."""
-        self._data, self._hidden = data, hidden
         live = row.status == "running"
+        points = max(2 * self.plot.width(), 200)
+        key = (id(data), len(data.iterations), row.status, frozenset(hidden), points)
+        if key == self._shown and self._data is data:
+            return  # a sub-stage that has ended need not be drawn again with the live one
+        self._shown = key
+        self._data, self._hidden = data, hidden
         self.set_live(live)
         colour = self._theme.accent if live else self._theme.quiet
         self.state.setText(
@@ -169,7 +175,6 @@ class LossPlot(QFrame):
         )
         item = self.plot.getPlotItem()
         x = data.iterations.values
-        points = max(2 * self.plot.width(), 200)
         for name, curve in data.curves.items():
             line = self.curves.get(name)
             if line is None:

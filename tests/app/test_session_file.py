@@ -43,6 +43,8 @@ def test_a_session_comes_back(tmp_path: Path, saved: SavedSession) -> None:
     record = run_record(found.runs[0], saved.state)
     assert record.rows["root"].status == "converged"
     assert record.rows["root"].final_loss == 0.5
+    assert record.numbers.curves["root"].iterations.values.tolist() == [1, 2]
+    assert record.numbers.curves["root"].curves["total"].values.tolist() == [1.0, 0.5]
     assert not [p for p in path.parent.iterdir() if p != path], "no temporary file is left"
 
 
