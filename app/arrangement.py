@@ -34,15 +34,26 @@ def make_docks(window: MainWindow) -> dict[str, Dock]:
         dock = Dock(key, title, panel, window)
         window.addDockWidget(area, dock)
         docks[key] = dock
-    for corner in (Qt.Corner.BottomLeftCorner, Qt.Corner.BottomRightCorner):
-        window.setCorner(corner, bottom)
+    # The left column needs the whole height: at 1000 pixels people's numbers would be cut off.
+    window.setCorner(Qt.Corner.BottomLeftCorner, left)
+    window.setCorner(Qt.Corner.BottomRightCorner, bottom)
     window.setDockNestingEnabled(True)
     window.tabifyDockWidget(docks["scale"], docks["runs"])
     window.tabifyDockWidget(docks["runs"], docks["report"])
     docks["scale"].raise_()
-    docks["timeline"].setTitleBarWidget(QWidget(window))
+    _merge_title(docks["timeline"], window.timeline.transport)
     docks["weights"].title.extra.addWidget(window.weights.preset_button)
     return docks
+
+
+def _merge_title(dock: Dock, transport: QWidget) -> None:
+    """Make a panel's own row of buttons the dock's title bar: one row instead of two."""
+    row = transport.layout()
+    assert row is not None
+    for button in (dock.title.float_button, dock.title.close_button):
+        row.addWidget(button)
+    dock.title.hide()
+    dock.setTitleBarWidget(transport)
 
 
 def size_docks(window: MainWindow) -> None:
@@ -51,7 +62,7 @@ def size_docks(window: MainWindow) -> None:
     vertical = Qt.Orientation.Vertical
     window.resizeDocks([docks["sub_stages"], docks["losses"]], [390, 350], horizontal)
     window.resizeDocks(
-        [docks["sub_stages"], docks["weights"], docks["people"]], [250, 316, 150], vertical
+        [docks["sub_stages"], docks["weights"], docks["people"]], [250, 316, 300], vertical
     )
     window.resizeDocks([docks["losses"], docks["scale"]], [470, 220], vertical)
     window.resizeDocks([docks["timeline"]], [150], vertical)

@@ -281,17 +281,18 @@ class TimelineStrip(QWidget):
 
 
 class TimelinePanel(QWidget):
-    """Transport buttons above the strip."""
+    """The strip; the transport buttons are a widget of their own, the dock's title bar."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         playback = session.playback
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 8, 0, 2)
-        column.setSpacing(7)
-        row = QHBoxLayout()
-        row.setContentsMargins(GUTTER, 0, GUTTER + 4, 0)
+        column.setContentsMargins(0, 0, 0, 2)
+        self.transport = QWidget(self)
+        self.transport.setAccessibleName("Time")
+        row = QHBoxLayout(self.transport)
+        row.setContentsMargins(GUTTER, 8, GUTTER - 4, 7)
         row.setSpacing(6)
         self.first = self._button("First frame", lambda: playback.step(-playback.num_frames))
         self.back = self._button("One frame back", lambda: playback.step(-1))
@@ -328,7 +329,6 @@ class TimelinePanel(QWidget):
         row.addStretch(1)
         self.legend = label("", "small")
         row.addWidget(self.legend)
-        column.addLayout(row)
         self.strip = TimelineStrip(session, self)
         column.addWidget(self.strip, 1)
         playback.frame_changed.connect(self._show_frame)

@@ -315,6 +315,20 @@ def test_layout_is_kept_and_can_be_reset(opened: MainWindow) -> None:
     assert opened.docks["losses"].isVisible()
 
 
+def test_every_dock_floats_and_hides_by_its_own_buttons(opened: MainWindow, qtbot: Any) -> None:
+    for key, dock in opened.docks.items():
+        dock.raise_()
+        assert dock.title.float_button.isVisible(), key
+        qtbot.mouseClick(dock.title.float_button, LEFT)
+        assert dock.isFloating(), key
+        qtbot.mouseClick(dock.title.float_button, LEFT)
+        assert not dock.isFloating(), key
+        qtbot.mouseClick(dock.title.close_button, LEFT)
+        assert not dock.isVisible(), key
+    opened.reset_layout()
+    assert all(dock.toggleViewAction().isChecked() for dock in opened.docks.values())
+
+
 def test_session_round_trip(opened: MainWindow, qtbot: Any, tmp_path: Path) -> None:
     opened.session.set_weight("depth", 3.0)
     with qtbot.waitSignal(opened.session.ended, timeout=20000):
@@ -330,6 +344,9 @@ def test_session_round_trip(opened: MainWindow, qtbot: Any, tmp_path: Path) -> N
     assert opened.session.playback.frame == 12
     assert opened.session.rows["smpl"].status == "converged"
     assert opened.session.runs[0].final_state is not None
+    opened.losses.redraw()
+    drawn = opened.losses.plots["smpl"].curves["total"].getOriginalDataset()[0]
+    assert len(drawn) == opened.session.rows["smpl"].iterations > 5
 
 
 def test_a_crashed_session_is_offered_and_comes_back(
