@@ -163,14 +163,9 @@ class PosedBodies:
         if row is None or person is None:
             return None
         shaped = shaped_body(self.body, person.betas, np.float32)
-        vertices = np.asarray(
-            shaped.vertices(
-                person.R_world_root[row], person.body_pose[row], person.transl_world[row]
-            ),
-            dtype=np.float32,
-        )
         motion = self.motion(person_id, frame)
         assert motion is not None
+        vertices = np.asarray(shaped.placed(motion, person.body_pose[row]), dtype=np.float32)
         found = vertices, self._normals(motion)
         self._meshes[key] = found
         while len(self._meshes) > CACHED_MESHES:

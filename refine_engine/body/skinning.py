@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from refine_engine.body.joints import JOINT_COUNT
-from refine_engine.body.kinematics import joint_kinematics, linear_in_betas, rest_joints
+from refine_engine.body.kinematics import (
+    JointMotion,
+    joint_kinematics,
+    linear_in_betas,
+    rest_joints,
+)
 from refine_engine.body.surface import place_points, vertex_points
 
 if TYPE_CHECKING:
@@ -92,7 +97,12 @@ class ShapedBody:
         transl: NDArray[np.floating] | None = None,
     ) -> NDArray[np.floating]:
         """Vertices (..., 6890, 3) in metres; arguments as in :func:`skin_subset`."""
-        motion = joint_kinematics(self.joints_rest, global_orient, body_pose, transl)
+        return self.placed(
+            joint_kinematics(self.joints_rest, global_orient, body_pose, transl), body_pose
+        )
+
+    def placed(self, motion: JointMotion, body_pose: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Vertices (..., 6890, 3) where the joints are known already: ``motion`` of this body."""
         lead = motion.positions.shape[:-2]
         turns = motion.rotations.reshape(-1, JOINT_COUNT, 3, 3)
         places = motion.positions.reshape(-1, JOINT_COUNT, 3)
