@@ -42,6 +42,7 @@ from app.session import Session
 from app.settings import Preferences, Settings
 from app.status import StatusLine
 from app.view_area import ViewArea
+from app.view_commands import DISPLAY
 from app.viewport.interface import DisplayOptions, PersonStyle
 
 
@@ -299,7 +300,7 @@ class MainWindow(QMainWindow):
 
     def _on_display(self, options: DisplayOptions) -> None:
         self.display = options
-        for key, _, _, field, _ in commands.DISPLAY:
+        for key, _, _, field, _ in DISPLAY:
             action = self.registry[key]
             if action.isChecked() != getattr(options, field):
                 action.setChecked(getattr(options, field))

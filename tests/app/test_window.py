@@ -15,10 +15,10 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QFileDialog, QMessageBox, QToolButton, QWidget
 from recorded import PlainView, RecordedEngine
 
-from app.commands import DISPLAY
 from app.dialogs.palette import PaletteDialog
 from app.main_window import MainWindow
 from app.panels.log_slider import LogSlider
+from app.view_commands import DISPLAY
 
 LEFT = Qt.MouseButton.LeftButton
 
