@@ -495,10 +495,11 @@ class MainWindow(QMainWindow):
         self._closing = True
         self.session.undo.indexChanged.disconnect()
         self.settings.set_layout(self.saveGeometry(), self.saveState())
-        self._moving.stop()
         self.exports.stop()
-        self.status.stop()
         self.session.shutdown()
+        # After the session: what stops playing starts one of these timers.
+        self._moving.stop()
+        self.status.stop()
         self.autosave.finish()
         self.losses.release()
         if self.area.view is not None:

@@ -59,6 +59,7 @@ class Steering(QObject):
         self.seconds_per_frame = 0.0
         """Time that the view needed for its last frame; deliveries are paced by it."""
         self._has_scene = False
+        self._closed = False
         self._last_delivery = 0.0
         self._thread = EngineThread(engine, self)
         worker = self._thread.worker
@@ -149,6 +150,7 @@ class Steering(QObject):
 
     def shutdown(self) -> bool:
         """Stop everything and join the thread; False where it did not end in time."""
+        self._closed = True
         self._pace.stop()
         # What the worker still reports has nobody to go to: views are about to leave.
         for sender in (self, self._thread.mailbox, self._thread.worker):
@@ -167,7 +169,8 @@ class Steering(QObject):
             self.delivered.emit(delivery)
 
     def _on_mail(self) -> None:
-        if self._pace.isActive():
+        # Mail that was on its way when the window closed still arrives.
+        if self._closed or self._pace.isActive():
             return
         # Not sooner than twice the last frame's drawing time: the worker needs its share.
         pace = max(_MIN_PACE_MS, round(2000 * self.seconds_per_frame))

@@ -211,6 +211,20 @@ def test_ending_during_a_run_joins_the_thread(
     assert time.perf_counter() - began < 20.0
 
 
+def test_mail_on_its_way_at_the_end_starts_nothing(
+    qtbot: Any, qapp: Any, engine: RecordedEngine, folder: Path
+) -> None:
+    made = Session(engine)
+    with qtbot.waitSignal(made.scene_changed, timeout=5000):
+        made.open(folder)
+    made.run()
+    while engine.produced == 0:  # no event is handled meanwhile: the first mail stays queued
+        time.sleep(0.005)
+    assert made.shutdown()
+    qapp.processEvents()
+    assert not made.steering._pace.isActive()
+
+
 def test_progress_grows_to_the_end(qtbot: Any, session: Session) -> None:
     seen: list[float] = []
     session.rows_changed.connect(lambda: seen.append(session.progress()[0]))
