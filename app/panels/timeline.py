@@ -326,9 +326,11 @@ class TimelinePanel(QWidget):
         self.speed.currentIndexChanged.connect(lambda i: playback.set_speed(SPEEDS[i]))
         for widget in (self.frame, self.total, self.time, self.loop, self.range, self.speed):
             row.addWidget(widget)
-        row.addStretch(1)
         self.legend = label("", "small")
-        row.addWidget(self.legend)
+        # What has least to say gives way first: the title bar must not widen the window.
+        self.legend.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.legend.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(self.legend, 1)
         self.strip = TimelineStrip(session, self)
         column.addWidget(self.strip, 1)
         playback.frame_changed.connect(self._show_frame)
