@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from PyQt6.QtCore import QTimer
-from PyQt6.QtGui import QGuiApplication, QImage, QPainter
+from PyQt6.QtGui import QGuiApplication, QImage, QPainter, QRegion
 from PyQt6.QtWidgets import (
     QApplication,
     QDialog,
@@ -463,7 +463,9 @@ class MainWindow(QMainWindow):
             at = view.mapTo(self, view.rect().topLeft())
             painter.drawImage(at, view.grab_image(view.size() * ratio))
             for widget in (self.area.bar, self.area.caption):
-                widget.render(painter, widget.mapTo(self, widget.rect().topLeft()))
+                place = widget.mapTo(self, widget.rect().topLeft())
+                # Without the window's background, which would lie over the view as a band.
+                widget.render(painter, place, QRegion(), QWidget.RenderFlag.DrawChildren)
             painter.end()
         return image
 
