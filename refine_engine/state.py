@@ -111,6 +111,8 @@ class ScaleReport:
     cues: tuple[CueEstimate, ...] = ()
     curve: tuple[tuple[float, float], ...] = ()
     """(alpha, energy) samples of the profile over alpha, when computed."""
+    observable_from_motion: bool = True
+    """False with a static camera: people's motion then says nothing about alpha."""
     note: str = ""
     """One sentence for the user, e.g. "not observable from motion: the camera is static"."""
 

@@ -210,7 +210,9 @@ def _guards(runs: Sequence[Run], main: Sequence[Run]) -> str:
     still = [r for r in runs if r.arm == "full" and r.camera == "static"]
     if still:
         said = sum(not r.observable for r in still)
-        lines.append(f"Static camera reported as not observable: {said} of {len(still)} scenes.")
+        lines.append(
+            f"Static camera reported as not observable from motion: {said} of {len(still)} scenes."
+        )
     seconds = [r.seconds for r in main]
     lines.append(
         f"Seconds of a refinement: median {np.median(seconds):.2f}, longest {max(seconds):.2f}."

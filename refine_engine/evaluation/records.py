@@ -38,6 +38,7 @@ class Run:
     alpha: float
     alpha_sigma: float | None
     observable: bool
+    """Whether alpha is observable from motion."""
     seconds: float
     problem: str = ""
     """Why the run failed; a failed run keeps its "before" as "after"."""

@@ -190,7 +190,7 @@ def _refined(
         alpha_before=output.initial_state.alpha,
         alpha=final.alpha,
         alpha_sigma=output.scale.sigma,
-        observable=output.scale.observable,
+        observable=output.scale.observable_from_motion,
         seconds=seconds,
         problem=problem,
     )

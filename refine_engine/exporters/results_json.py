@@ -75,6 +75,7 @@ def results_dict(
         "alpha_0": scale.alpha_0,
         "scale_sigma": scale.sigma,
         "scale_observable": scale.observable,
+        "scale_observable_from_motion": scale.observable_from_motion,
         "scale_at_bound": scale.at_bound,
         "scale_note": scale.note,
         "scale_cues": {c.name: {"alpha": c.alpha, "sigma": c.sigma} for c in scale.cues},

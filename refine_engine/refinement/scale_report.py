@@ -54,6 +54,7 @@ def scale_report(
         delta=state.scale_delta,
         sigma=sigma if optimised else initial.sigma,
         observable=observable,
+        observable_from_motion=not initial.static_camera,
         at_bound=at_bound,
         cues=_cues(initial.cues, initial.static_camera),
         note=_note(initial, observable, from_bodies, at_bound, metric_depth, bound),

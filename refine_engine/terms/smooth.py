@@ -35,9 +35,9 @@ INFO = TermInfo(
 )
 
 
-SHARE_WITH_PRIOR = 0.5
+SHARE_WITH_PRIOR = 0.2
 """Share of the weight while the motion prior counts, which expects accelerations itself: together
-at full weight they flatten fast motion (measured, see docs/motion-prior.md)."""
+at full weight they flatten motion below the truth's jitter (measured, see docs/motion-prior.md)."""
 
 
 @njit(nogil=True, cache=True)
