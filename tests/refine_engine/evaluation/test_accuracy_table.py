@@ -100,7 +100,7 @@ def test_failures_are_counted_and_checks_reported() -> None:
     text = accuracy_markdown([run(0), *extra], "x")
     assert "Failed runs: 1" in text
     assert "Level easy, 1 scenes, worst WA-MPJPE100: +5.0 % (target at most +2 %): **no**" in text
-    assert "not observable: 1 of 1" in text
+    assert "not observable from motion: 1 of 1" in text
     # Only moving cameras at level published are pooled: (60 + 80) / 2.
     assert line(text, "WA-MPJPE100, Sim(3)")[3] == "70.0"
 
