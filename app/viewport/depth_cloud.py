@@ -17,7 +17,7 @@ from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkRenderer
 
 from refine_engine.errors import RefinementError
-from refine_engine.geometry.cameras import scaled_intrinsics
+from refine_engine.geometry.cameras import scaled_intrinsics, unproject
 from refine_engine.scene import Scene
 
 Array = NDArray[np.float64]
@@ -75,12 +75,10 @@ def read_cloud(scene: Scene, frame: int, most: int) -> CloudPoints | None:
         rows, columns, z = rows[~inside], columns[~inside], z[~inside]
     K = scaled_intrinsics(
         scene.cameras.intrinsics[frame], scene.cameras.image_size, (height, width)
-    ).astype(np.float32)
-    in_camera = np.empty((len(z), 3), dtype=np.float32)
-    in_camera[:, 0] = (columns + np.float32(0.5) - K[0, 2]) / K[0, 0] * z
-    in_camera[:, 1] = (rows + np.float32(0.5) - K[1, 2]) / K[1, 1] * z
-    in_camera[:, 2] = z
-    base = in_camera @ scene.cameras.R_cam_world[frame].astype(np.float32)
+    )
+    # Pixel i covers [i, i + 1): its centre is half a pixel further.
+    in_camera = unproject(np.stack([columns, rows], -1) + 0.5, z.astype(np.float64), K)
+    base = (in_camera @ scene.cameras.R_cam_world[frame]).astype(np.float32)
     confidence = None if trust is None else trust[rows, columns]
     return CloudPoints(base, z, confidence, rows, columns, (height, width))
 

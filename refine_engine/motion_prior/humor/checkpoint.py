@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from refine_engine.errors import InputError
 from refine_engine.motion_prior.humor.initial_state import InitialStatePrior
 from refine_engine.motion_prior.humor.networks import HumorNetworks
+from refine_engine.safe_files import load_torch, open_npz
 
 _IGNORED_PREFIXES = ("male_bm.", "female_bm.", "neutral_bm.")
 _REMEDY = "use best_model.pth of the HuMoR release"
@@ -27,14 +27,10 @@ def load_networks(path: str | Path, dtype: torch.dtype = torch.float32) -> Humor
     InputError
         The file is missing, is no weights-only torch file, or its keys or shapes differ; the
         first mismatch is named.
+    UnsafeFileError
+        The file asks for code to be run.
     """
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", _REMEDY) from None
-    except Exception as error:  # noqa: BLE001  torch raises many kinds for damaged files
-        problem = " ".join(str(error).split())[:120]
-        raise InputError(path, f"is not a plain torch weights file ({problem})", _REMEDY) from None
+    loaded = load_torch(path)
     weights = loaded.get("model", loaded) if isinstance(loaded, dict) else None
     if not isinstance(weights, dict):
         raise InputError(path, "holds no dictionary of weights", _REMEDY)
@@ -71,13 +67,11 @@ def load_initial_state_prior(path: str | Path) -> InitialStatePrior:
     """
     remedy = "use prior_gmm.npz of the HuMoR release"
     shapes = {"weights": (12,), "means": (12, 138), "covariances": (12, 138, 138)}
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: np.asarray(file[key], dtype=np.float64) for key in shapes}
-    except KeyError as error:
-        raise InputError(path, f"lacks the array {error}", remedy) from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(path, f"is not a readable npz ({error})", remedy) from None
+    with open_npz(path) as file:
+        absent = [key for key in shapes if key not in file]
+        if absent:
+            raise InputError(path, f"lacks the array '{absent[0]}'", remedy)
+        arrays = {key: np.asarray(file[key], dtype=np.float64) for key in shapes}
     for key, shape in shapes.items():
         if arrays[key].shape != shape:
             raise InputError(path, f"has '{key}' as {arrays[key].shape}, not {shape}", remedy)

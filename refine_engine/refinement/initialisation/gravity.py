@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refine_engine.geometry.rotations import rotation_between
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -51,8 +49,3 @@ def estimate_up(joints_world: Sequence[Array]) -> tuple[Array, float]:
         up = mean / np.linalg.norm(mean)
     scatter = np.sqrt((weight * np.arccos(np.clip(d @ up, -1.0, 1.0)) ** 2).sum() / weight.sum())
     return up, float(scatter / np.sqrt(max(1.0, len(d) / 30.0)))
-
-
-def alignment_to_y_up(up: Array) -> Array:
-    """Rotation (3, 3) that turns ``up`` to +Y and nothing more."""
-    return rotation_between(up, Y_UP)

@@ -73,12 +73,6 @@ def initial_scale(scene: Scene, body: BodyModel, config: RefinementConfig) -> In
     return InitialScale(alpha, sigma, cues, static_camera(scene.cameras, alpha), note)
 
 
-def shares_unit(scene: Scene, config: RefinementConfig) -> bool:
-    """Whether there is depth in the unit of the cameras."""
-    known = scene.depth is not None and scene.depth.shares_camera_unit
-    return known and config.depth_scale == "shared"
-
-
 def combined(cues: dict[str, LogScale]) -> tuple[float, float]:
     """Inverse-variance mean of ``log alpha`` and its standard deviation.
 

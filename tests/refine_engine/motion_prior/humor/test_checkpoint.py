@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
-from refine_engine.errors import InputError
+from refine_engine.errors import InputError, UnsafeFileError
 from refine_engine.motion_prior.humor.checkpoint import load_initial_state_prior, load_networks
 from tests.refine_engine.motion_prior.humor.random_motion import random_networks, random_states
 
@@ -67,7 +67,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     sentinel = tmp_path / "ran"
     path = tmp_path / "evil.pth"
     torch.save({"model": _Exploit(str(sentinel))}, path)
-    with pytest.raises(InputError, match="not a plain torch weights file"):
+    with pytest.raises(UnsafeFileError, match="could run code"):
         load_networks(path)
     assert not sentinel.exists()
 
