@@ -89,7 +89,7 @@ def run(application: QApplication, options: argparse.Namespace) -> int:
     catcher.install()
     settings = Settings()
     window = MainWindow(settings)
-    catcher.caught.connect(window.show_error)
+    catcher.caught.connect(window.dialogs.show_error)
     if options.theme:
         window.apply_theme(options.theme)
     width, _, height = options.size.partition("x")
@@ -109,7 +109,7 @@ def run(application: QApplication, options: argparse.Namespace) -> int:
     if folder is not None:
         window.files.open(folder.resolve())
     elif options.screenshot is None:
-        window.offer_recovery()
+        window.dialogs.offer_recovery()
     code = application.exec()
     catcher.remove()
     return code
@@ -132,7 +132,7 @@ def _arrange_picture(
     from PyQt6.QtCore import QTimer
 
     def save() -> None:
-        saved = window.picture().save(str(options.screenshot))
+        saved = window.viewing.picture().save(str(options.screenshot))
         if not saved:
             sys.stderr.write(f"smpl-refiner-gui: {options.screenshot} cannot be written\n")
         window.close()

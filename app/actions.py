@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from PyQt6.QtCore import QByteArray, QObject, QSize, Qt
-from PyQt6.QtGui import QAction, QIcon, QKeySequence, QPainter, QPixmap
+from PyQt6.QtCore import QByteArray, QObject, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QAction, QActionGroup, QIcon, QKeySequence, QPainter, QPixmap
 from PyQt6.QtSvg import QSvgRenderer
 from PyQt6.QtWidgets import QWidget
 
+from app.shortcuts import Shortcuts, native, portable
 from app.theme import Theme
 from refine_engine.resources import resource_path
 
@@ -28,11 +29,16 @@ class Command:
     """"File", "Edit", "View", "Run", "Help"; "" = palette only."""
     tip: str
     shortcut: str = ""
+    """The default; the user may choose another."""
     icon: str = ""
     """Name of an SVG in resources/icons, or empty."""
     icon_colour: str = ""
     """``#rrggbb``; empty = the text's."""
     checkable: bool = False
+    group: str = ""
+    """Commands of one group are alternatives: exactly one of them is checked."""
+    submenu: str = ""
+    """Submenu of the menu it stands in."""
     separator_before: bool = False
     when: Callable[[], bool] | None = None
     """Whether it can be used now; None = always."""
@@ -47,9 +53,12 @@ class ActionRegistry(QObject):
         Owner of the actions: their shortcuts work in it.
     """
 
+    shortcuts_changed = pyqtSignal()
+
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self._window = window
+        self._groups: dict[str, QActionGroup] = {}
         self._commands: dict[str, Command] = {}
         self._actions: dict[str, QAction] = {}
 
@@ -63,19 +72,19 @@ class ActionRegistry(QObject):
         """
         if command.key in self._commands:
             raise ValueError(f"the command {command.key} exists already")
-        if command.shortcut:
-            taken = [c.key for c in self._commands.values() if c.shortcut == command.shortcut]
+        shortcut = portable(command.shortcut)
+        if shortcut:
+            taken = [k for k, a in self._actions.items() if _keys(a) == shortcut]
             if taken:
                 raise ValueError(f"{command.shortcut} belongs to {taken[0]} already")
         action = QAction(command.text, self._window)
         action.setObjectName(command.key)
-        action.setCheckable(command.checkable)
-        if command.shortcut:
-            action.setShortcut(QKeySequence(command.shortcut))
-            action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
-        shown = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
-        action.setToolTip(f"{command.tip} ({shown})" if shown else command.tip)
+        action.setCheckable(command.checkable or bool(command.group))
+        action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
         action.setStatusTip(command.tip)
+        if command.group:
+            group = self._groups.setdefault(command.group, QActionGroup(self))
+            group.addAction(action)
         if command.checkable:
             action.toggled.connect(handler)
         else:
@@ -83,7 +92,13 @@ class ActionRegistry(QObject):
         self._window.addAction(action)
         self._commands[command.key] = command
         self._actions[command.key] = action
+        self._set_shortcut(command.key, shortcut)
         return action
+
+    def _set_shortcut(self, key: str, shortcut: str) -> None:
+        action, tip = self._actions[key], self._commands[key].tip
+        action.setShortcut(QKeySequence(shortcut))
+        action.setToolTip(f"{tip} ({native(shortcut)})" if shortcut else tip)
 
     def __getitem__(self, key: str) -> QAction:
         return self._actions[key]
@@ -91,6 +106,26 @@ class ActionRegistry(QObject):
     def commands(self, menu: str | None = None) -> list[Command]:
         """All commands in order, or those of one menu."""
         return [c for c in self._commands.values() if menu is None or c.menu == menu]
+
+    def title(self, key: str) -> str:
+        """What a command is called, as plain text."""
+        return self._actions[key].text().replace("&", "").rstrip("…")
+
+    def shortcuts(self, chosen: Mapping[str, str] | None = None) -> Shortcuts:
+        """A table to edit: the shortcuts in use, or the defaults with the user's choices."""
+        if chosen is None:
+            chosen = {k: _keys(a) for k, a in self._actions.items()}
+        letters = "".join(c.menu[0] for c in self._commands.values() if c.menu)
+        defaults = {k: c.shortcut for k, c in self._commands.items()}
+        return Shortcuts(defaults, chosen, letters)
+
+    def use_shortcuts(self, table: Shortcuts) -> None:
+        """Give every command its keys."""
+        for key in self._commands:
+            self._set_shortcut(key, "")
+        for key in self._commands:
+            self._set_shortcut(key, table[key])
+        self.shortcuts_changed.emit()
 
     def refresh(self) -> None:
         """Enable what can be used now."""
@@ -101,6 +136,10 @@ class ActionRegistry(QObject):
     def set_checked(self, key: str, checked: bool) -> None:
         """Show a checkable command's state without running it."""
         action = self._actions[key]
+        if self._commands[key].group:
+            # These run when they are triggered only; the group's others hear of it by a signal.
+            action.setChecked(checked)
+            return
         blocked = action.blockSignals(True)
         action.setChecked(checked)
         action.blockSignals(blocked)
@@ -110,6 +149,10 @@ class ActionRegistry(QObject):
         for key, command in self._commands.items():
             if command.icon:
                 self._actions[key].setIcon(icon(command.icon, theme, command.icon_colour))
+
+
+def _keys(action: QAction) -> str:
+    return action.shortcut().toString(QKeySequence.SequenceFormat.PortableText)
 
 
 def icon(name: str, theme: Theme, colour: str = "", size: int = 16) -> QIcon:

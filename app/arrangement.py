@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtGui import QKeySequence
 from PyQt6.QtWidgets import QLabel, QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
 
 from app import commands
@@ -78,16 +79,25 @@ def make_menus(window: MainWindow) -> QMenu:
     for name in commands.MENUS:
         menu = bar.addMenu(f"&{name}")
         assert menu is not None
+        menu.setToolTipsVisible(True)
+        submenus: dict[str, QMenu] = {}
         for command in window.registry.commands(name):
-            if command.separator_before:
-                menu.addSeparator()
-            menu.addAction(window.registry[command.key])
+            target = menu
+            if command.submenu:
+                if command.submenu not in submenus:
+                    made = menu.addMenu(command.submenu)
+                    assert made is not None
+                    made.setToolTipsVisible(True)
+                    submenus[command.submenu] = made
+                target = submenus[command.submenu]
+            if command.separator_before and not target.isEmpty():
+                target.addSeparator()
+            target.addAction(window.registry[command.key])
             if command.key == "file.open":
                 menu.addMenu(recent)
             elif command.key == "file.export":
                 menu.addMenu(formats)
         if name == "View":
-            menu.addSeparator()
             panels = menu.addMenu("P&anels")
             for dock in window.docks.values():
                 if panels is not None:
@@ -151,13 +161,17 @@ def place_title(window: MainWindow, title: QLabel) -> None:
 def _compare_button(window: MainWindow, bar: QToolBar) -> QToolButton:
     action = window.registry["view.ghost"]
     button = QToolButton(bar)
-    button.setText("Before / after  G")
     button.setCheckable(True)
-    button.setChecked(action.isChecked())
-    button.setToolTip(action.toolTip())
     button.setAccessibleName("Before and after")
+
+    def follow() -> None:
+        keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+        button.setText(f"Before / after  {keys}".rstrip())
+        button.setToolTip(action.toolTip())
+        button.setChecked(action.isChecked())
+        button.setEnabled(action.isEnabled())
+
     button.clicked.connect(action.trigger)
-    action.toggled.connect(button.setChecked)
-    action.enabledChanged.connect(button.setEnabled)
-    button.setEnabled(action.isEnabled())
+    action.changed.connect(follow)
+    follow()
     return button

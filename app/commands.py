@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.actions import Command
+from app.run_commands import register_run
 from app.view_commands import register_view
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def register(window: MainWindow) -> None:
     _file(window)
     _edit(window)
     register_view(window)
-    _run(window)
+    register_run(window)
     _help(window)
 
 
@@ -159,7 +160,7 @@ def _file(w: MainWindow) -> None:
             "Ctrl+,",
             separator_before=True,
         ),
-        w.show_preferences,
+        w.dialogs.show_preferences,
     )
     add(Command("file.quit", "&Quit", "File", "End the program", "Ctrl+Q"), w.close)
 
@@ -213,118 +214,6 @@ def _edit(w: MainWindow) -> None:
     )
 
 
-def _run(w: MainWindow) -> None:
-    s, add = w.session, w.registry.add
-
-    def ready() -> bool:
-        return s.activity == "ready"
-
-    def active() -> bool:
-        return s.run_active and s.activity != "stopping"
-
-    def steppable() -> bool:
-        return ready() or (active() and s.activity in ("paused", "running"))
-
-    add(
-        Command(
-            "run.all",
-            "&Run all",
-            "Run",
-            "Run every sub-stage that is switched on, from the input",
-            "F5",
-            "play",
-            "#ffffff",
-            when=ready,
-        ),
-        s.run,
-    )
-    add(
-        Command(
-            "run.pause",
-            "&Pause",
-            "Run",
-            "Hold before the next iteration, or go on",
-            "F6",
-            "pause",
-            when=active,
-        ),
-        w.toggle_pause,
-    )
-    add(
-        Command(
-            "run.step_iteration",
-            "Step &iteration",
-            "Run",
-            "One iteration, then hold",
-            "F10",
-            "step",
-            when=steppable,
-        ),
-        s.step_iteration,
-    )
-    add(
-        Command(
-            "run.step_stage",
-            "Step &sub-stage",
-            "Run",
-            "To the end of the sub-stage, then hold",
-            "Shift+F10",
-            "step-stage",
-            when=steppable,
-        ),
-        s.step_sub_stage,
-    )
-    add(
-        Command(
-            "run.stop",
-            "S&top, keep",
-            "Run",
-            "End the run and keep what was reached",
-            "Shift+F5",
-            "stop",
-            when=active,
-        ),
-        s.stop,
-    )
-    add(
-        Command(
-            "run.cancel",
-            "&Cancel",
-            "Run",
-            "End the run and discard it",
-            "Ctrl+Shift+F5",
-            "cancel",
-            when=active,
-        ),
-        s.cancel,
-    )
-    add(
-        Command(
-            "run.reset",
-            "R&eset",
-            "Run",
-            "Back to what the input says; the runs stay in the history",
-            "Ctrl+R",
-            "reset",
-            separator_before=True,
-            when=ready,
-        ),
-        s.reset,
-    )
-    add(
-        Command(
-            "run.live",
-            "&Live mode",
-            "Run",
-            "A change of weights solves again at once, from the shown state",
-            "Ctrl+L",
-            checkable=True,
-            when=lambda: s.scene is not None,
-        ),
-        s.set_live,
-    )
-
-
 def _help(w: MainWindow) -> None:
     add = w.registry.add
     add(
@@ -336,11 +225,11 @@ def _help(w: MainWindow) -> None:
             "Ctrl+Shift+P",
             "search",
         ),
-        w.show_palette,
+        w.dialogs.show_palette,
     )
     add(
         Command("help.shortcuts", "&Keyboard shortcuts", "Help", "All shortcuts", "F1"),
-        w.show_shortcuts,
+        w.dialogs.show_shortcuts,
     )
     add(
         Command(
@@ -349,6 +238,6 @@ def _help(w: MainWindow) -> None:
             "Help",
             "Versions and OpenGL renderer, for a bug report",
         ),
-        w.copy_system_information,
+        w.dialogs.copy_system_information,
     )
-    add(Command("help.about", "&About", "Help", "Versions and licences"), w.show_about)
+    add(Command("help.about", "&About", "Help", "Versions and licences"), w.dialogs.show_about)

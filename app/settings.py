@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class Settings(QObject):
 
     preferences_changed = pyqtSignal(object)
     recent_changed = pyqtSignal()
+    shortcuts_changed = pyqtSignal()
 
     def __init__(self, store: QSettings | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -142,6 +144,20 @@ class Settings(QObject):
     def remove_preset(self, name: str) -> None:
         """Forget a preset."""
         self._store.remove(f"presets/{name}")
+
+    def shortcuts(self) -> dict[str, str]:
+        """The user's own shortcuts: command key to Qt's portable text, "" = none."""
+        self._store.beginGroup("shortcuts")
+        found = {key: str(self._store.value(key) or "") for key in self._store.childKeys()}
+        self._store.endGroup()
+        return found
+
+    def set_shortcuts(self, chosen: Mapping[str, str]) -> None:
+        """Keep what differs from the defaults, and tell everybody."""
+        self._store.remove("shortcuts")
+        for key, text in chosen.items():
+            self._store.setValue(f"shortcuts/{key}", text)
+        self.shortcuts_changed.emit()
 
     def sync(self) -> None:
         """Write to disk now."""

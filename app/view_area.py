@@ -1,12 +1,12 @@
-"""The middle of the window: the 3-D view, the toggles that float over it, the empty state."""
+"""The middle of the window: the 3-D view and the toggles that float over it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from PyQt6.QtCore import QEvent, QObject, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QAction, QResizeEvent
+from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -17,22 +17,20 @@ from PyQt6.QtWidgets import (
     QStackedLayout,
     QVBoxLayout,
     QWidget,
+    QWidgetAction,
 )
 
-from app.actions import ActionRegistry, icon
-from app.theme import Theme
-from app.viewport.interface import CameraMode, Colouring
+from app.action_button import ActionButton
+from app.actions import ActionRegistry
+from app.empty_state import EmptyState
+from app.view_commands import COLOURINGS
+from app.viewport.interface import CameraMode
 
 MODES: tuple[tuple[CameraMode, str], ...] = (
     ("orbit", "Orbit"),
     ("follow", "Follow"),
     ("top", "Above"),
     ("side", "Side"),
-)
-COLOURINGS: tuple[tuple[Colouring, str], ...] = (
-    ("person", "Person colours"),
-    ("displacement", "Displacement"),
-    ("uncertainty", "Uncertainty"),
 )
 FLOATING = ("view.mesh", "view.skeleton", "view.ground", "view.depth", "view.camera", "view.ghost")
 MORE = (
@@ -46,30 +44,10 @@ MORE = (
 )
 
 
-class ActionButton(QPushButton):
-    """A push button that shows and triggers a ``QAction``."""
-
-    def __init__(self, action: QAction, text: str, parent: QWidget) -> None:
-        super().__init__(text, parent)
-        self._action = action
-        self.setObjectName(f"button_{action.objectName()}")
-        self.setCheckable(action.isCheckable())
-        self.clicked.connect(action.trigger)
-        action.changed.connect(self._follow)
-        self._follow()
-
-    def _follow(self) -> None:
-        self.setEnabled(self._action.isEnabled())
-        self.setChecked(self._action.isChecked())
-        self.setToolTip(self._action.toolTip())
-        self.setAccessibleName(self._action.text().replace("&", ""))
-
-
 class FloatingBar(QWidget):
     """The row of toggles over the view."""
 
     mode_chosen = pyqtSignal(str)
-    colouring_chosen = pyqtSignal(str)
     confidence_chosen = pyqtSignal(float)
 
     def __init__(self, registry: ActionRegistry, parent: QWidget) -> None:
@@ -110,24 +88,48 @@ class FloatingBar(QWidget):
         row.addWidget(self.mode)
         self.through = ActionButton(registry["view.look_through"], "Look through", self)
         row.addWidget(self.through)
-        self.colouring: Colouring = "person"
+
+    def more_menu(self, registry: ActionRegistry) -> QMenu:
+        """What is not on the bar, what had no room on it, and the colouring of bodies."""
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        left_out = [k for k, b in zip(FLOATING, self.toggles, strict=True) if b.isHidden()]
+        for key in (*left_out, *MORE):
+            menu.addAction(registry[key])
+        if self._depth_there and self.trust.isHidden():
+            menu.addAction(self._trust_action(menu))
+        menu.addSeparator()
+        for key, _, _ in COLOURINGS:
+            menu.addAction(registry[f"view.colour_{key}"])
+        return menu
+
+    def _trust_action(self, menu: QMenu) -> QWidgetAction:
+        """The slider of the depth's confidence as an entry of a menu."""
+        holder = QWidget(menu)
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(26, 4, 18, 4)
+        value = QLabel(self.trust_text.text(), holder)
+        slider = QSlider(Qt.Orientation.Horizontal, holder)
+        slider.setRange(self.trust.minimum(), self.trust.maximum())
+        slider.setValue(self.trust.value())
+        slider.setFixedWidth(90)
+        slider.setAccessibleName(self.trust.accessibleName())
+        slider.setToolTip(self.trust.toolTip())
+        slider.valueChanged.connect(self.trust.setValue)
+        slider.valueChanged.connect(lambda _: value.setText(self.trust_text.text()))
+        row.addWidget(slider)
+        row.addWidget(value)
+        action = QWidgetAction(menu)
+        action.setDefaultWidget(holder)
+        return action
 
     def _show_more(self, registry: ActionRegistry) -> None:
-        menu = QMenu(self)
+        menu = self.more_menu(registry)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        for key in MORE:
-            menu.addAction(registry[key])
-        menu.addSeparator()
-        for key, text in COLOURINGS:
-            action = menu.addAction(text)
-            if action is not None:
-                action.setCheckable(True)
-                action.setChecked(key == self.colouring)
-                action.triggered.connect(lambda _=False, k=key: self.colouring_chosen.emit(k))
         menu.popup(self.more.mapToGlobal(self.more.rect().bottomLeft()))
 
     def _on_trust(self, value: int) -> None:
-        self.trust_text.setText(f"{100 - value} %")
+        self.trust_text.setText(_trust_text(value))
         self.confidence_chosen.emit(value / 100)
 
     def show_confidence(self, confidence: float, there: bool) -> None:
@@ -135,7 +137,7 @@ class FloatingBar(QWidget):
         self.trust.blockSignals(True)
         self.trust.setValue(round(confidence * 100))
         self.trust.blockSignals(False)
-        self.trust_text.setText(f"{100 - round(confidence * 100)} %")
+        self.trust_text.setText(_trust_text(round(confidence * 100)))
         self._depth_there = there
         self.fit()
 
@@ -162,64 +164,8 @@ class FloatingBar(QWidget):
         self.mode.setCurrentIndex(next(i for i, (key, _) in enumerate(MODES) if key == mode))
 
 
-class EmptyState(QWidget):
-    """What to do when nothing is open."""
-
-    recent_chosen = pyqtSignal(str)
-
-    def __init__(self, registry: ActionRegistry, parent: QWidget) -> None:
-        super().__init__(parent)
-        outer = QVBoxLayout(self)
-        outer.addStretch(2)
-        self.picture = QLabel(self)
-        self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        title = QLabel("Open a results folder", self)
-        title.setProperty("role", "title")
-        title.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        text = QLabel(
-            "Drop a folder of MultiTRAM results here, with its stages 1 to 4.<br>"
-            "You will see people, ground and depth, and can refine them.",
-            self,
-        )
-        text.setProperty("role", "quiet")
-        text.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        outer.addWidget(self.picture)
-        outer.addSpacing(6)
-        outer.addWidget(title)
-        outer.addSpacing(2)
-        outer.addWidget(text)
-        outer.addSpacing(12)
-        row = QHBoxLayout()
-        row.addStretch(1)
-        row.addWidget(ActionButton(registry["file.open"], "Open folder…", self))
-        row.addWidget(ActionButton(registry["file.sample"], "Try a sample…", self))
-        row.addStretch(1)
-        outer.addLayout(row)
-        outer.addSpacing(14)
-        self.recent = QVBoxLayout()
-        self.recent.setSpacing(0)
-        outer.addLayout(self.recent)
-        outer.addStretch(3)
-
-    def show_recent(self, folders: list[str]) -> None:
-        """Offer the folders opened last."""
-        while self.recent.count():
-            item = self.recent.takeAt(0)
-            widget = item.widget() if item is not None else None
-            if widget is not None:
-                widget.deleteLater()
-        for folder in folders[:5]:
-            button = QPushButton(folder, self)
-            button.setProperty("role", "link")
-            button.setToolTip(f"Open {folder}")
-            button.clicked.connect(lambda _=False, f=folder: self.recent_chosen.emit(f))
-            self.recent.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
-
-    def set_theme(self, theme: Theme) -> None:
-        """The folder in a quiet colour."""
-        self.picture.setPixmap(
-            icon("folder-large", theme, theme.disabled, 64).pixmap(QSize(64, 64))
-        )
+def _trust_text(left_out: int) -> str:
+    return f"{100 - left_out} % of depth"
 
 
 class ViewArea(QWidget):

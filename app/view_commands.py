@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from app.actions import Command
+from app.viewport.interface import CameraMode, Colouring
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow
@@ -34,9 +35,28 @@ DISPLAY: tuple[tuple[str, str, str, str, str], ...] = (
 """Key, text, shortcut, field of ``DisplayOptions``, tip."""
 
 
+COLOURINGS: tuple[tuple[Colouring, str, str], ...] = (
+    ("person", "Person colours", "Each person in one colour, the same everywhere"),
+    ("displacement", "Displacement", "How far the surface moved from the ghost, in centimetres"),
+    (
+        "uncertainty",
+        "Uncertainty",
+        "How sure the joints are: one sigma in centimetres; after a run",
+    ),
+)
+"""How bodies are coloured: field of ``DisplayOptions``, text, tip."""
+
+CAMERAS: tuple[tuple[CameraMode, str, str], ...] = (
+    ("orbit", "Orbit", "1"),
+    ("follow", "Follow the person", "2"),
+    ("top", "From above", "3"),
+    ("side", "From the side", "4"),
+)
+
+
 def register_view(w: MainWindow) -> None:
     """Add them to the window's registry."""
-    s, add = w.session, w.registry.add
+    s, add, viewing = w.session, w.registry.add, w.viewing
 
     def open_() -> bool:
         return s.scene is not None
@@ -44,10 +64,17 @@ def register_view(w: MainWindow) -> None:
     for key, text, shortcut, field, tip in DISPLAY:
         action = add(
             Command(key, text, "View", tip, shortcut, checkable=True, when=open_),
-            lambda on, f=field: w.change_display(**{f: on}),
+            lambda on, f=field: viewing.change_display(**{f: on}),
         )
-        w.registry.set_checked(key, bool(getattr(w.display, field)))
+        w.registry.set_checked(key, bool(getattr(viewing.display, field)))
         action.setProperty("field", field)
+    for colouring, text, tip in COLOURINGS:
+        key = f"view.colour_{colouring}"
+        add(
+            Command(key, text, "View", tip, group="colouring", submenu="Colour &by", when=open_),
+            lambda c=colouring: viewing.change_display(colouring=c),
+        )
+    w.registry.set_checked("view.colour_person", True)
     add(
         Command(
             "view.before",
@@ -60,7 +87,7 @@ def register_view(w: MainWindow) -> None:
             separator_before=True,
             when=open_,
         ),
-        w.show_before,
+        viewing.show_before,
     )
     add(
         Command(
@@ -72,10 +99,10 @@ def register_view(w: MainWindow) -> None:
             checkable=True,
             when=open_,
         ),
-        w.look_through,
+        viewing.look_through,
     )
     _cameras(w, open_)
-    _playback(w, open_)
+    _time(w, open_)
     for name, text in (
         ("system", "System theme"),
         ("dark", "Dark theme"),
@@ -87,36 +114,35 @@ def register_view(w: MainWindow) -> None:
                 text,
                 "View",
                 f"Use the {text.lower()}",
+                group="theme",
+                submenu="T&heme",
                 separator_before=name == "system",
             ),
             lambda n=name: w.choose_theme(n),
         )
     add(
-        Command(
-            "view.reset_layout",
-            "Reset &layout",
-            "View",
-            "All docks back to their places",
-            separator_before=True,
-        ),
+        Command("view.reset_layout", "Reset la&yout", "View", "All docks back to their places"),
         w.reset_layout,
     )
 
 
 def _cameras(w: MainWindow, open_: Callable[[], bool]) -> None:
-    add = w.registry.add
-    for mode, text, shortcut in (
-        ("orbit", "Orbit", "1"),
-        ("follow", "Follow the person", "2"),
-        ("top", "From above", "3"),
-        ("side", "From the side", "4"),
-    ):
+    add, viewing = w.registry.add, w.viewing
+    for mode, text, shortcut in CAMERAS:
         add(
             Command(
-                f"view.mode_{mode}", text, "View", f"Camera: {text.lower()}", shortcut, when=open_
+                f"view.mode_{mode}",
+                text,
+                "View",
+                f"Camera: {text.lower()}",
+                shortcut,
+                group="camera",
+                submenu="&Camera",
+                when=open_,
             ),
-            lambda m=mode: w.set_camera_mode(m),
+            lambda m=mode: viewing.set_camera_mode(m),
         )
+    w.registry.set_checked("view.mode_orbit", True)
     add(
         Command(
             "view.reset_camera",
@@ -124,59 +150,66 @@ def _cameras(w: MainWindow, open_: Callable[[], bool]) -> None:
             "View",
             "Fit everything into the view",
             "R",
-            when=open_,
-        ),
-        w.reset_camera,
-    )
-
-
-def _playback(w: MainWindow, open_: Callable[[], bool]) -> None:
-    add = w.registry.add
-    playback = w.session.playback
-    add(
-        Command(
-            "view.play",
-            "&Play or stop",
-            "View",
-            "Play the clip",
-            "K",
-            "play",
+            submenu="&Camera",
             separator_before=True,
             when=open_,
         ),
-        playback.toggle,
+        viewing.reset_camera,
+    )
+
+
+def _time(w: MainWindow, open_: Callable[[], bool]) -> None:
+    playback = w.session.playback
+
+    def add(
+        key: str, text: str, tip: str, shortcut: str, handler: Callable[[], object], image: str = ""
+    ) -> None:
+        w.registry.add(
+            Command(
+                key,
+                text,
+                "View",
+                tip,
+                shortcut,
+                image,
+                submenu="&Time",
+                separator_before=key in ("view.first", "view.loop_start"),
+                when=open_,
+            ),
+            handler,
+        )
+
+    def second() -> int:
+        return max(round(playback.fps), 1)
+
+    add("view.play", "&Play or stop", "Play the clip", "K", playback.toggle, "play")
+    add("view.back", "One frame back", "One frame back", ",", lambda: playback.step(-1))
+    add("view.forward", "One frame on", "One frame on", ".", lambda: playback.step(1))
+    add(
+        *("view.second_back", "One second back", "One second back", "<"),
+        lambda: playback.step(-second()),
     )
     add(
-        Command("view.back", "One frame back", "View", "One frame back", ",", when=open_),
-        lambda: playback.step(-1),
+        *("view.second_forward", "One second on", "One second on", ">"),
+        lambda: playback.step(second()),
     )
     add(
-        Command("view.forward", "One frame on", "View", "One frame on", ".", when=open_),
-        lambda: playback.step(1),
+        *("view.first", "First frame", "To the clip's first frame", "Alt+Home"),
+        lambda: playback.step(-playback.num_frames),
     )
     add(
-        Command(
-            "view.loop_start",
-            "Loop from this frame",
-            "View",
-            "First frame of the loop range",
-            "[",
-            when=open_,
-        ),
+        *("view.last", "Last frame", "To the clip's last frame", "Alt+End"),
+        lambda: playback.step(playback.num_frames),
+    )
+    add(
+        *("view.loop_start", "Loop from this frame", "First frame of the loop range", "["),
         lambda: playback.set_range(playback.frame, max(playback.last, playback.frame)),
     )
     add(
-        Command(
-            "view.loop_end",
-            "Loop to this frame",
-            "View",
-            "Last frame of the loop range",
-            "]",
-            when=open_,
-        ),
+        *("view.loop_end", "Loop to this frame", "Last frame of the loop range", "]"),
         lambda: playback.set_range(min(playback.first, playback.frame), playback.frame),
     )
     add(
-        Command("view.loop_all", "Loop over everything", "View", "No loop range", "\\", when=open_),
+        *("view.loop_all", "Loop over everything", "No loop range", "\\"),
         lambda: playback.set_range(0, playback.num_frames - 1),
     )

@@ -1,4 +1,4 @@
-"""Preferences."""
+"""Preferences: how the program looks and behaves, and its shortcuts."""
 
 from __future__ import annotations
 
@@ -13,30 +13,49 @@ from PyQt6.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QPushButton,
     QSpinBox,
+    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
+from app.actions import ActionRegistry
+from app.dialogs.shortcuts import ShortcutEditor
 from app.settings import Preferences
+from app.shortcuts import Shortcuts
 from app.theme import THEME_NAMES
 
 
 class PreferencesDialog(QDialog):
-    """Edits a copy; ``preferences`` holds the result after OK."""
+    """Edits copies; ``preferences`` and ``shortcuts.table`` hold the result after OK."""
 
-    def __init__(self, preferences: Preferences, parent: QWidget | None) -> None:
+    def __init__(
+        self,
+        preferences: Preferences,
+        registry: ActionRegistry,
+        shortcuts: Shortcuts,
+        parent: QWidget | None,
+    ) -> None:
         super().__init__(parent)
+        self.setObjectName("preferences_dialog")
         self.setWindowTitle("Preferences")
-        self.setMinimumWidth(560)
+        self.setMinimumWidth(680)
         column = QVBoxLayout(self)
-        column.setContentsMargins(20, 18, 20, 16)
-        form = QFormLayout()
+        column.setContentsMargins(16, 14, 16, 14)
+        column.setSpacing(12)
+        self.tabs = QTabWidget(self)
+        column.addWidget(self.tabs)
+        general = QWidget(self.tabs)
+        form = QFormLayout(general)
+        form.setContentsMargins(4, 14, 4, 4)
         form.setVerticalSpacing(9)
         form.setLabelAlignment(Qt.AlignmentFlag.AlignRight)
-        column.addLayout(form)
+        self.tabs.addTab(general, "&General")
+        self.shortcuts = ShortcutEditor(registry, shortcuts, self.tabs)
+        self.tabs.addTab(self.shortcuts, "&Shortcuts")
         self.theme = QComboBox(self)
         self.theme.addItems([name.capitalize() for name in THEME_NAMES])
         self.theme.setCurrentIndex(
@@ -46,8 +65,9 @@ class PreferencesDialog(QDialog):
         self.autosave = self._spin(preferences.autosave_seconds, 0, 3600, " s")
         self.autosave.setSpecialValueText("never")
         self.body = QLineEdit(preferences.body_folder, self)
-        self.body.setPlaceholderText("the free body that ships with the program")
+        self.body.setPlaceholderText("empty: the free body that ships with the program")
         choose = QPushButton("Choose…", self)
+        choose.setAutoDefault(False)
         choose.clicked.connect(self._choose_body)
         row = QHBoxLayout()
         row.addWidget(self.body, 1)
@@ -57,9 +77,11 @@ class PreferencesDialog(QDialog):
         self.last = QCheckBox("Open the last folder at the start", self)
         self.last.setChecked(preferences.open_last)
         form.addRow("&Theme", self.theme)
-        form.addRow("Text &size", self.text_size)
+        form.addRow("Te&xt size", self.text_size)
         form.addRow("&Keep a copy of the session every", self.autosave)
-        form.addRow("Folder of your SMPL files", row)
+        files = QLabel("Folder of your SMPL &files", self)
+        files.setBuddy(self.body)
+        form.addRow(files, row)
         form.addRow("", self.confirm)
         form.addRow("", self.last)
         buttons = QDialogButtonBox(
@@ -72,7 +94,9 @@ class PreferencesDialog(QDialog):
         buttons.rejected.connect(self.reject)
         restore = buttons.button(QDialogButtonBox.StandardButton.RestoreDefaults)
         if restore is not None:
+            restore.setToolTip("The defaults of the tab that is shown")
             restore.clicked.connect(self._restore)
+            restore.setAutoDefault(False)
         column.addWidget(buttons)
 
     def _spin(self, value: int, low: int, high: int, unit: str) -> QSpinBox:
@@ -87,7 +111,14 @@ class PreferencesDialog(QDialog):
         if folder:
             self.body.setText(str(Path(folder)))
 
+    def show_tab(self, name: str) -> None:
+        """Show "general" or "shortcuts"."""
+        self.tabs.setCurrentIndex(1 if name == "shortcuts" else 0)
+
     def _restore(self) -> None:
+        if self.tabs.currentIndex() == 1:
+            self.shortcuts.restore()
+            return
         default = Preferences()
         self.theme.setCurrentIndex(0)
         self.text_size.setValue(default.font_px)

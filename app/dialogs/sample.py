@@ -29,7 +29,7 @@ class SampleDialog(QDialog):
     def __init__(self, folder: Path, parent: QWidget | None) -> None:
         super().__init__(parent)
         self.setWindowTitle("New sample scene")
-        self.setMinimumWidth(480)
+        self.setMinimumWidth(560)
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 18, 20, 16)
         text = QLabel("A results folder with known ground truth, to try things on.", self)
@@ -57,7 +57,9 @@ class SampleDialog(QDialog):
         form.addRow("&Errors", self.level)
         form.addRow("&Camera", self.camera)
         form.addRow("&Seed", self.seed)
-        form.addRow("F&older", row)
+        place = QLabel("F&older", self)
+        place.setBuddy(self.folder)
+        form.addRow(place, row)
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, parent=self
         )

@@ -72,7 +72,7 @@ def test_two_hundred_random_actions(
             action()
             if number % 3 == 0:
                 qtbot.wait(2)
-            for dialog in list(opened._errors):
+            for dialog in list(opened.dialogs.errors):
                 dialog.accept()
         opened.session.set_live(False)
         opened.session.playback.stop()
@@ -86,7 +86,7 @@ def test_two_hundred_random_actions(
     with qtbot.waitSignal(opened.session.ended, timeout=20000) as ended:
         opened.session.run()
     assert ended.args[0].status == "finished"
-    qtbot.waitUntil(lambda: not opened._moving.isActive(), timeout=3000)
+    qtbot.waitUntil(lambda: not opened.viewing.still.isActive(), timeout=3000)
 
 
 def test_keys_pressed_without_a_folder_do_nothing_bad(window: MainWindow, qtbot: Any) -> None:

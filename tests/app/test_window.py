@@ -135,7 +135,7 @@ def test_a_bad_folder_explains_itself(opened: MainWindow, qtbot: Any, tmp_path: 
     scene = opened.session.scene
     with qtbot.waitSignal(opened.session.failed, timeout=5000):
         opened.files.open(tmp_path / "bad")
-    (dialog,) = opened._errors
+    (dialog,) = opened.dialogs.errors
     assert "holds no people" in dialog.message.text()
     dialog._copy()
     clipboard = QApplication.clipboard()
@@ -143,7 +143,7 @@ def test_a_bad_folder_explains_itself(opened: MainWindow, qtbot: Any, tmp_path: 
     assert "holds no people" in clipboard.text()
     dialog.accept()
     assert opened.session.scene is scene
-    assert not opened._errors
+    assert not opened.dialogs.errors
 
 
 def test_selecting_a_person_anywhere_selects_everywhere(opened: MainWindow, qtbot: Any) -> None:
@@ -169,7 +169,7 @@ def test_hiding_a_person(opened: MainWindow, qtbot: Any) -> None:
 @pytest.mark.parametrize("key", [d[0] for d in DISPLAY if d[2]])
 def test_display_keys_reach_the_view(opened: MainWindow, qtbot: Any, key: str) -> None:
     _, _, shortcut, field, _ = next(d for d in DISPLAY if d[0] == key)
-    before = getattr(opened.display, field)
+    before = getattr(opened.viewing.display, field)
     qtbot.keyClick(opened, shortcut.lower())
     assert getattr(opened.area.view.last("set_display"), field) is not before
     assert opened.registry[key].isChecked() is not before
@@ -214,7 +214,7 @@ def test_playing_moves_frames_and_stops(opened: MainWindow, qtbot: Any) -> None:
     qtbot.waitUntil(lambda: playback.frame > 3, timeout=5000)
     qtbot.mouseClick(opened.timeline.play, LEFT)
     assert not playback.playing
-    qtbot.waitUntil(lambda: not opened._moving.isActive(), timeout=3000)
+    qtbot.waitUntil(lambda: not opened.viewing.still.isActive(), timeout=3000)
 
 
 def test_weights_by_keyboard_field_and_reset(opened: MainWindow, qtbot: Any) -> None:
@@ -297,7 +297,7 @@ def test_report_names_repairs_and_what_is_missing(opened: MainWindow) -> None:
 
 
 def test_palette_runs_a_command(opened: MainWindow, qtbot: Any) -> None:
-    opened.show_palette()
+    opened.dialogs.show_palette()
     dialog = opened.findChild(PaletteDialog)
     assert dialog is not None
     qtbot.keyClicks(dialog.query, "light the")
@@ -361,7 +361,7 @@ def test_a_crashed_session_is_offered_and_comes_back(
     opened.session.reset()
     opened.session.set_weight("data", 5.0)
     with qtbot.waitSignal(opened.session.scene_changed, timeout=5000):
-        opened.offer_recovery()
+        opened.dialogs.offer_recovery()
     assert opened.session.config.lambda_data == 1.0
     assert opened.session.runs[0].final_state is not None
     assert not left.exists()

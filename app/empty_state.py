@@ -1,0 +1,70 @@
+"""What the window shows where nothing is open: what to do, and what was open last."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QSize, Qt, pyqtSignal
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from app.action_button import ActionButton
+from app.actions import ActionRegistry, icon
+from app.theme import Theme
+
+
+class EmptyState(QWidget):
+    """What to do when nothing is open."""
+
+    recent_chosen = pyqtSignal(str)
+
+    def __init__(self, registry: ActionRegistry, parent: QWidget) -> None:
+        super().__init__(parent)
+        outer = QVBoxLayout(self)
+        outer.addStretch(2)
+        self.picture = QLabel(self)
+        self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        title = QLabel("Open a results folder", self)
+        title.setProperty("role", "title")
+        title.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        text = QLabel(
+            "Drop a folder of MultiTRAM results here, with its stages 1 to 4.<br>"
+            "You will see people, ground and depth, and can refine them.",
+            self,
+        )
+        text.setProperty("role", "quiet")
+        text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        outer.addWidget(self.picture)
+        outer.addSpacing(6)
+        outer.addWidget(title)
+        outer.addSpacing(2)
+        outer.addWidget(text)
+        outer.addSpacing(12)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(ActionButton(registry["file.open"], "Open folder…", self))
+        row.addWidget(ActionButton(registry["file.sample"], "Try a sample…", self))
+        row.addStretch(1)
+        outer.addLayout(row)
+        outer.addSpacing(14)
+        self.recent = QVBoxLayout()
+        self.recent.setSpacing(0)
+        outer.addLayout(self.recent)
+        outer.addStretch(3)
+
+    def show_recent(self, folders: list[str]) -> None:
+        """Offer the folders opened last."""
+        while self.recent.count():
+            item = self.recent.takeAt(0)
+            widget = item.widget() if item is not None else None
+            if widget is not None:
+                widget.deleteLater()
+        for folder in folders[:5]:
+            button = QPushButton(folder, self)
+            button.setProperty("role", "link")
+            button.setToolTip(f"Open {folder}")
+            button.clicked.connect(lambda _=False, f=folder: self.recent_chosen.emit(f))
+            self.recent.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
+
+    def set_theme(self, theme: Theme) -> None:
+        """The folder in a quiet colour."""
+        self.picture.setPixmap(
+            icon("folder-large", theme, theme.disabled, 64).pixmap(QSize(64, 64))
+        )
