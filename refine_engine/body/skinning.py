@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -52,6 +52,28 @@ def skin_subset(
     return place_points(vertex_points(model, vertex_ids), motion, betas, body_pose)
 
 
+class _Surface(NamedTuple):
+    """What a surface keeps whatever its betas: rows of the model, some of them or all."""
+
+    template: Array
+    shapedirs: Array
+    weights: NDArray[np.floating]
+    posedirs: NDArray[np.floating] | None
+    """(3 V, 207), or None where all are zero."""
+
+
+@functools.lru_cache(maxsize=8)
+def _surface(model: BodyModel, vertex_ids: bytes | None, dtype: str) -> _Surface:
+    rows = slice(None) if vertex_ids is None else np.frombuffer(vertex_ids, dtype=np.int64)
+    posedirs = model.posedirs
+    return _Surface(
+        model.v_template[rows],
+        model.shapedirs[rows],
+        model.weights[rows].astype(dtype),
+        None if posedirs is None else posedirs[rows].reshape(-1, posedirs.shape[-1]).astype(dtype),
+    )
+
+
 class ShapedBody:
     """One body with fixed betas, made ready to be posed many times.
 
@@ -63,32 +85,36 @@ class ShapedBody:
         (10,) or fewer.
     dtype
         ``float32`` (the default, for drawing; within 2 micrometres of float64) or ``float64``.
+    vertex_ids
+        (V,) vertices to pose, for example those of a coarser surface; None = all 6890.
     """
 
     def __init__(
-        self, model: BodyModel, betas: NDArray[np.floating], dtype: DTypeLike = np.float32
+        self,
+        model: BodyModel,
+        betas: NDArray[np.floating],
+        dtype: DTypeLike = np.float32,
+        vertex_ids: NDArray[np.integer] | None = None,
     ) -> None:
         self.model = model
         self.dtype = np.dtype(dtype)
         self.joints_rest: Array = rest_joints(model, betas)
         """(24, 3) rest joints, float64."""
-        rest = linear_in_betas(model.v_template, model.shapedirs, betas)
+        surface = _surface(model, _as_key(vertex_ids), self.dtype.str)
+        rest = linear_in_betas(surface.template, surface.shapedirs, betas)
         self.vertices_rest: NDArray[np.floating] = rest.astype(self.dtype)
-        """(6890, 3) vertices of the T-pose."""
-        self._weights = model.weights.astype(self.dtype)
+        """(V, 3) vertices of the T-pose."""
+        self._weights, self._posedirs = surface.weights, surface.posedirs
         self._carried: NDArray[np.floating] | None = None
-        self._posedirs: NDArray[np.floating] | None = None
-        if model.posedirs is None:
+        if self._posedirs is None:
             # Without correctives a vertex is linear in the 24 joint transforms: one product.
-            carried = np.empty((len(rest), JOINT_COUNT, 4), dtype=self.dtype)
+            carried = np.empty((len(rest), 4, JOINT_COUNT), dtype=self.dtype)
             joints = self.joints_rest.astype(self.dtype)
             for axis in range(3):
                 relative = self.vertices_rest[:, axis, None] - joints[:, axis]
-                np.multiply(self._weights, relative, out=carried[..., axis])
-            carried[..., 3] = self._weights
+                np.multiply(self._weights, relative, out=carried[:, axis])
+            carried[:, 3] = self._weights
             self._carried = carried.reshape(len(rest), -1)
-        else:
-            self._posedirs = model.posedirs.reshape(-1, model.posedirs.shape[-1]).astype(self.dtype)
 
     def vertices(
         self,
@@ -96,22 +122,22 @@ class ShapedBody:
         body_pose: NDArray[np.floating],
         transl: NDArray[np.floating] | None = None,
     ) -> NDArray[np.floating]:
-        """Vertices (..., 6890, 3) in metres; arguments as in :func:`skin_subset`."""
+        """Vertices (..., V, 3) in metres; arguments as in :func:`skin_subset`."""
         return self.placed(
             joint_kinematics(self.joints_rest, global_orient, body_pose, transl), body_pose
         )
 
     def placed(self, motion: JointMotion, body_pose: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Vertices (..., 6890, 3) where the joints are known already: ``motion`` of this body."""
+        """Vertices (..., V, 3) where the joints are known already: ``motion`` of this body."""
         lead = motion.positions.shape[:-2]
         turns = motion.rotations.reshape(-1, JOINT_COUNT, 3, 3)
         places = motion.positions.reshape(-1, JOINT_COUNT, 3)
         frames = len(turns)
         if self._carried is not None:
-            # (24, 4, frames, 3): columns of each joint's rotation, then its position.
-            basis = np.empty((JOINT_COUNT, 4, frames, 3), dtype=self.dtype)
-            basis[:, :3] = turns.transpose(1, 3, 0, 2)
-            basis[:, 3] = places.transpose(1, 0, 2)
+            # (4, 24, frames, 3): columns of each joint's rotation, then its position.
+            basis = np.empty((4, JOINT_COUNT, frames, 3), dtype=self.dtype)
+            basis[:3] = turns.transpose(3, 1, 0, 2)
+            basis[3] = places.transpose(1, 0, 2)
             posed = self._carried @ basis.reshape(4 * JOINT_COUNT, -1)
             mesh = posed.reshape(-1, frames, 3).transpose(1, 0, 2)
             return np.ascontiguousarray(mesh).reshape(*lead, -1, 3)
@@ -136,17 +162,25 @@ class ShapedBody:
         return turned + blended[..., 3]
 
 
-@functools.lru_cache(maxsize=32)
-def _shaped(model: BodyModel, betas: bytes, dtype: str) -> ShapedBody:
-    return ShapedBody(model, np.frombuffer(betas), np.dtype(dtype))
+def _as_key(vertex_ids: NDArray[np.integer] | None) -> bytes | None:
+    return None if vertex_ids is None else np.asarray(vertex_ids, dtype=np.int64).tobytes()
+
+
+@functools.lru_cache(maxsize=64)
+def _shaped(model: BodyModel, betas: bytes, dtype: str, vertex_ids: bytes | None) -> ShapedBody:
+    rows = None if vertex_ids is None else np.frombuffer(vertex_ids, dtype=np.int64)
+    return ShapedBody(model, np.frombuffer(betas), np.dtype(dtype), rows)
 
 
 def shaped_body(
-    model: BodyModel, betas: NDArray[np.floating], dtype: DTypeLike = np.float32
+    model: BodyModel,
+    betas: NDArray[np.floating],
+    dtype: DTypeLike = np.float32,
+    vertex_ids: NDArray[np.integer] | None = None,
 ) -> ShapedBody:
-    """:class:`ShapedBody` of these betas, kept for the next call with the same ones."""
+    """:class:`ShapedBody` of these betas, kept for the next call with the same arguments."""
     values = np.ascontiguousarray(betas, dtype=np.float64).reshape(-1)
-    return _shaped(model, values.tobytes(), np.dtype(dtype).str)
+    return _shaped(model, values.tobytes(), np.dtype(dtype).str, _as_key(vertex_ids))
 
 
 def skin_mesh(

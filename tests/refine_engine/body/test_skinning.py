@@ -66,6 +66,16 @@ def test_shaped_body_is_kept_for_the_same_betas_only(plain_body, motion):
     assert shaped_body(plain_body, motion.betas, np.float64) is not first
 
 
+def test_part_of_a_surface_equals_those_rows_of_the_whole(body, motion):
+    ids = np.arange(5, 6890, 13)
+    whole = shaped_body(body, motion.betas, np.float64)
+    part = shaped_body(body, motion.betas, np.float64, ids)
+    assert part is not whole
+    assert part is shaped_body(body, motion.betas, np.float64, ids.copy())
+    pose = (motion.global_orient, motion.body_pose, motion.transl)
+    np.testing.assert_allclose(part.vertices(*pose), whole.vertices(*pose)[:, ids], atol=1e-12)
+
+
 def test_too_many_betas_are_refused(plain_body):
     with pytest.raises(ValueError, match="11 betas"):
         ShapedBody(plain_body, np.zeros(11))
