@@ -10,9 +10,14 @@ from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from refine_engine.motion_prior.humor.state import MotionState
 
 Array = NDArray[np.float64]
+
+SMALLEST_SHARE = 1e-6
+"""Components with less responsibility than this pull on nothing."""
 
 
 class InitialStatePrior:
@@ -39,19 +44,38 @@ class InitialStatePrior:
 
     def negative_log_likelihood(self, canonical: MotionState) -> float:
         """Nats of one canonical state (leading dimensions of size one or none)."""
-        vector = np.concatenate(
-            [
-                np.asarray(part.detach(), dtype=np.float64).reshape(-1)
-                for part in (
-                    canonical.joints,
-                    canonical.joints_vel,
-                    canonical.trans_vel,
-                    canonical.root_orient_vel,
-                )
-            ]
-        )
-        log_density = np.empty(len(self._means))
+        return self.quadratic(np.asarray(initial_vector(canonical).detach(), dtype=np.float64))[0]
+
+    def quadratic(self, vector: Array) -> tuple[float, Array, Array]:
+        """Nats of a vector (138,), their gradient (138,), and curvature (138, 138).
+
+        The curvature is the components' precisions weighted with their responsibilities. It is
+        positive definite, and the quadratic form that it belongs to touches the nats from above.
+        """
+        white, log_density = [], np.empty(len(self._means))
         for k, factor in enumerate(self._factors):
-            white = solve_triangular(factor, vector - self._means[k], lower=True)
-            log_density[k] = -0.5 * white @ white - self._log_norm[k]
-        return float(-logsumexp(self._log_weights + log_density))
+            white.append(solve_triangular(factor, vector - self._means[k], lower=True))
+            log_density[k] = -0.5 * white[k] @ white[k] - self._log_norm[k]
+        logs = self._log_weights + log_density
+        nats = float(-logsumexp(logs))
+        gradient, curvature = np.zeros(len(vector)), np.zeros((len(vector), len(vector)))
+        for k, share in enumerate(np.exp(logs + nats)):
+            if share > SMALLEST_SHARE:
+                inverse = solve_triangular(self._factors[k], np.eye(len(vector)), lower=True)
+                gradient += share * (inverse.T @ white[k])
+                curvature += share * (inverse.T @ inverse)
+        return nats, gradient, curvature
+
+
+def initial_vector(canonical: MotionState) -> Tensor:
+    """The (138,) that the mixture is over, of one canonical state."""
+    # Torch takes seconds to import; without a checkpoint nobody asks for it.
+    import torch
+
+    parts = (
+        canonical.joints,
+        canonical.joints_vel,
+        canonical.trans_vel,
+        canonical.root_orient_vel,
+    )
+    return torch.cat([part.reshape(-1) for part in parts])

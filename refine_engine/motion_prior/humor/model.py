@@ -77,17 +77,51 @@ class HumorModel:
         self, past: MotionState, z: Tensor, offset: Tensor
     ) -> tuple[MotionState, Tensor, CanonicalFrame]:
         """One step from a world state (1,): next world state, contact logits, frame used."""
+        following, logits, frame, _ = self._step(past, z, offset)
+        return following, logits, frame
+
+    def _step(
+        self, past: MotionState, z: Tensor, offset: Tensor
+    ) -> tuple[MotionState, Tensor, CanonicalFrame, Tensor]:
         frame = canonical_frame(past, offset)
         x = frame.apply(past).pack().to(self._dtype())
-        decoded, logits = self.networks.decode(x, z)
+        latent = z.to(self._dtype())
+        decoded, logits = self.networks.decode(x, latent)
+        mean, log_var = self.networks.prior(x)
         following = MotionState.unpack(decoded.pack().to(past.trans.dtype))
-        return frame.invert(following), logits, frame
+        nll = latent_nll(latent, mean, log_var).to(past.trans.dtype)
+        return frame.invert(following), logits, frame, nll
+
+    def trajectory(self, first: MotionState, z: Tensor) -> tuple[MotionState, Tensor, Tensor]:
+        """Decode a motion from its first state (no leading dimension) and latents (n - 1, 48).
+
+        Sequential, and differentiable in both. The next input uses the decoder's own joints, as
+        HuMoR (not HuMoR-Qual) does.
+
+        Returns
+        -------
+        tuple
+            States (n,) including the first; contact logits (n - 1, 9); -log density of each
+            latent under the prior of the state before it (n - 1,), nats.
+        """
+        offset = pelvis_offset(first)[None]
+        state = first.batched()
+        vectors, logits, nats = [state.pack()], [], []
+        for k in range(len(z)):
+            state, found, _, nll = self._step(state, z[k : k + 1], offset)
+            vectors.append(state.pack())
+            logits.append(found)
+            nats.append(nll)
+        none = first.trans.new_zeros
+        return (
+            MotionState.unpack(torch.cat(vectors)),
+            torch.cat(logits) if logits else none((0, len(CONTACT_JOINTS))),
+            torch.cat(nats) if nats else none((0,)),
+        )
 
     @torch.no_grad()
     def roll_out(self, first: MotionState, z: Tensor) -> tuple[MotionState, NDArray[np.float64]]:
-        """Decode a whole motion from its first state and latents (n - 1, 48), sequentially.
-
-        The next input uses the decoder's own joints, as HuMoR (not HuMoR-Qual) does.
+        """As :meth:`trajectory`, without derivatives.
 
         Returns
         -------
@@ -96,15 +130,11 @@ class HumorModel:
         contacts
             (n, 9) probabilities; frame 0 copies frame 1.
         """
-        offset = pelvis_offset(first)[None]
-        state = first.batched()
-        vectors, contacts = [state.pack()], []
-        for k in range(len(z)):
-            state, logits, _ = self.step(state, z[k : k + 1], offset)
-            vectors.append(state.pack())
-            contacts.append(torch.sigmoid(logits).double().numpy())
-        probabilities = np.concatenate([contacts[0], *contacts]) if contacts else np.zeros((1, 9))
-        return MotionState.unpack(torch.cat(vectors)), probabilities
+        states, logits, _ = self.trajectory(first, z)
+        contacts = torch.sigmoid(logits).double().numpy()
+        if not len(contacts):
+            return states, np.zeros((1, len(CONTACT_JOINTS)))
+        return states, np.concatenate([contacts[:1], contacts])
 
 
 def latent_nll(z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
