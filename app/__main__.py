@@ -37,7 +37,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="PNG",
         help="open, draw (with --run: refine first), save a picture of the window and end",
     )
-    found.add_argument("--size", default="1600x1000", help="size of the window, WIDTHxHEIGHT")
+    found.add_argument(
+        "--size", help="size of the window, WIDTHxHEIGHT (default: as it was left, else 1600x1000)"
+    )
     found.add_argument("--theme", choices=("system", "dark", "light"), help="only for this start")
     return found
 
@@ -81,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(application: QApplication, options: argparse.Namespace) -> int:
     """Make the window, do what the arguments say, and wait for its end."""
+    from PyQt6.QtCore import QSize
+
     from app.errors import ExceptionCatcher
     from app.main_window import MainWindow
     from app.settings import Settings
@@ -92,9 +96,10 @@ def run(application: QApplication, options: argparse.Namespace) -> int:
     catcher.caught.connect(window.dialogs.show_error)
     if options.theme:
         window.apply_theme(options.theme)
-    width, _, height = options.size.partition("x")
+    size = options.size or ("1600x1000" if options.screenshot is not None else "")
+    width, _, height = size.partition("x")
     if width.isdigit() and height.isdigit():
-        window.resize(int(width), int(height))
+        window.arrange(QSize(int(width), int(height)))
     window.show()
     # A full collection over everything that was imported takes longer than a frame.
     gc.collect()
@@ -104,12 +109,11 @@ def run(application: QApplication, options: argparse.Namespace) -> int:
         _arrange_picture(application, window, options)
     elif folder is None and settings.preferences.open_last and settings.recent:
         folder = settings.recent[0]
-    if options.run:
+    recovering = options.screenshot is None and window.dialogs.offer_recovery()
+    if options.run and not recovering:
         _run_once_open(window)
-    if folder is not None:
+    if folder is not None and not recovering:
         window.files.open(folder.resolve())
-    elif options.screenshot is None:
-        window.dialogs.offer_recovery()
     code = application.exec()
     catcher.remove()
     return code

@@ -58,14 +58,16 @@ def _merge_title(dock: Dock, transport: QWidget) -> None:
 
 
 def size_docks(window: MainWindow) -> None:
-    """Default widths and heights."""
+    """Default widths and heights; the view gets its share of a small window too."""
     docks, horizontal = window.docks, Qt.Orientation.Horizontal
     vertical = Qt.Orientation.Vertical
-    window.resizeDocks([docks["sub_stages"], docks["losses"]], [390, 350], horizontal)
-    window.resizeDocks(
-        [docks["sub_stages"], docks["weights"], docks["people"]], [250, 316, 300], vertical
-    )
-    window.resizeDocks([docks["losses"], docks["scale"]], [470, 220], vertical)
+    wide, tall = window.width() >= 1500, window.height() >= 930
+    columns = [415, 350] if wide else [330, 300]
+    window.resizeDocks([docks["sub_stages"], docks["losses"]], columns, horizontal)
+    heights = [250, 316, 300] if tall else [250, 200, 220]
+    window.resizeDocks([docks[k] for k in ("sub_stages", "weights", "people")], heights, vertical)
+    answers = [430, 290] if tall else [310, 230]
+    window.resizeDocks([docks["losses"], docks["scale"]], answers, vertical)
     window.resizeDocks([docks["timeline"]], [150], vertical)
 
 

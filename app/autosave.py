@@ -61,6 +61,8 @@ class Autosave(QObject):
         self._content = content
         self.folder = folder or default_folder()
         self.path = self.folder / f"{os.getpid()}{SUFFIX}"
+        self.last = self.folder / f"last{SUFFIX}"
+        """The session that was left last, with runs that were not in a file of the user's."""
         self.saved_at: float | None = None
         """Time of the last copy, seconds on the monotonic clock."""
         self._changed = False
@@ -108,10 +110,23 @@ class Autosave(QObject):
                 found.append(path)
         return sorted(found, key=lambda p: p.stat().st_mtime, reverse=True)
 
-    def finish(self) -> None:
-        """A clean end: nothing is left to recover."""
+    def keep_last(self) -> None:
+        """Save now, as the session that was left last."""
+        self._pool.waitForDone()
+        content = self._content()
+        if content is None:
+            return
+        try:
+            write_session(self.last, content)
+        except RefinementError as error:
+            self.problem.emit(str(error))
+
+    def finish(self, *, keep: bool = False) -> None:
+        """A clean end: nothing is left to recover; with ``keep`` it can be reopened."""
         self._timer.stop()
         self._pool.waitForDone()
+        if keep:
+            self.keep_last()
         self.path.unlink(missing_ok=True)
 
 

@@ -71,6 +71,16 @@ def _file(w: MainWindow) -> None:
     )
     add(
         Command(
+            "file.reopen_last",
+            "Reopen &last session",
+            "File",
+            "The session that was left last: its folder, settings and runs",
+            when=lambda: idle() and w.autosave.last.exists(),
+        ),
+        files.reopen_last,
+    )
+    add(
+        Command(
             "file.save_session",
             "&Save session…",
             "File",

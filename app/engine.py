@@ -44,20 +44,14 @@ class Engine:
 
     def summarise(self, opened: OpenedScene, output: RefinementOutput) -> Summary:
         """Heights, and the metrics before and after (with ground truth where it lies there)."""
-        from refine_engine.evaluation.metric_list import METRICS
         from refine_engine.evaluation.sources import TRUTH_FILE
-        from refine_engine.run import compare
+        from refine_engine.run import compare, compare_people
 
         truth = (opened.scene.root or opened.folder) / TRUTH_FILE
         found = compare(output, opened.scene, opened.body, truth)
-        metrics: dict[str, tuple[float, float]] = {}
-        for metric in METRICS:
-            before = found["before"].get(metric.key)
-            after = found["after"].get(metric.key)
-            if before is not None and after is not None:
-                name = f"{metric.label}, {metric.unit}" if metric.unit else metric.label
-                metrics[name] = (before, after)
-        return Summary(_heights(opened.body, output.state), metrics)
+        everybody = compare_people(output, opened.scene, opened.body, truth)
+        people = {i: _named(both) for i, both in everybody.items()}
+        return Summary(_heights(opened.body, output.state), _named(found), people)
 
     def iterate(self, request: RunRequest) -> RunGenerator:
         """A run; a live one goes on with what the last run prepared from the input."""
@@ -127,6 +121,19 @@ def _heights(body: Any, state: OptimizationState) -> Mapping[int, float]:
     from refine_engine.body import stature
 
     return {i: float(stature(body, p.betas).value) for i, p in state.people.items()}
+
+
+def _named(found: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """Name with unit to (before, after), of the metrics that both have."""
+    from refine_engine.evaluation.metric_list import METRICS
+
+    named: dict[str, tuple[float, float]] = {}
+    for metric in METRICS:
+        before, after = found["before"].get(metric.key), found["after"].get(metric.key)
+        if before is not None and after is not None:
+            name = f"{metric.label}, {metric.unit}" if metric.unit else metric.label
+            named[name] = (before, after)
+    return named
 
 
 def _input_settings(config: RefinementConfig) -> RefinementConfig:

@@ -72,6 +72,8 @@ class Summary:
     """Standing height of each person in metres."""
     metrics: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Name with unit to (before, after)."""
+    people: Mapping[int, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+    """The same of each person alone, by id."""
 
 
 class EnginePort(Protocol):

@@ -9,6 +9,7 @@ from PyQt6.QtCore import QObject, QSize
 from PyQt6.QtGui import QImage
 from PyQt6.QtWidgets import QFileDialog, QMenu
 
+from app.dialogs.save_name import ask_save_name
 from app.errors import report
 from app.movies import TURN_FPS, TURN_SECONDS, Recording, VideoFile, even
 from refine_engine.errors import ExportError, RefinementError
@@ -88,11 +89,10 @@ class ExportCommands(QObject):
             if path is not None and path.exists() and not self._window.files.may_replace(path):
                 return
         else:
-            # The dialog itself asks before it names an existing file.
-            chosen, _ = QFileDialog.getSaveFileName(
-                self._window, f"Export {target.title}", str(opened.folder / proposal.name)
+            kinds = f"{target.title} (*{proposal.suffix})"
+            path = ask_save_name(
+                self._window, f"Export {target.title}", opened.folder / proposal.name, kinds
             )
-            path = Path(chosen) if chosen else None
         if path is not None:
             self.export_format_to(name, path)
 
@@ -118,26 +118,47 @@ class ExportCommands(QObject):
 
     def export_losses(self) -> None:
         """Ask for a name and write the loss curves as .csv, .png or .svg."""
-        chosen, _ = QFileDialog.getSaveFileName(
+        path = ask_save_name(
             self._window,
             "Export the losses",
-            str(Path.home() / "losses.csv"),
+            self._folder() / "losses.csv",
             "Values (*.csv);;Picture (*.png);;Drawing (*.svg)",
         )
-        if chosen:
-            try:
-                self._window.losses.export(Path(chosen))
-            except RefinementError as error:
-                self._session.fail(report("The losses were not exported", error))
+        if path is not None:
+            self.losses_to(path)
+
+    def losses_to(self, path: Path) -> None:
+        """Write the loss curves as .csv, .png or .svg."""
+        try:
+            self._window.losses.export(path)
+        except RefinementError as error:
+            self._session.fail(report("The losses were not exported", error))
+        else:
+            self._session.notice.emit(f"Losses written to {path}.")
 
     def screenshot(self) -> None:
         """Ask for a name and save a picture of the 3-D view."""
-        chosen, _ = QFileDialog.getSaveFileName(
-            self._window, "Save a picture of the view", str(Path.home() / "view.png"), "PNG (*.png)"
+        path = ask_save_name(
+            self._window,
+            "Save a picture of the view",
+            self._folder() / "view.png",
+            "Picture (*.png *.jpg)",
         )
-        if chosen and not self._window.area.ensure_view().grab_image().save(chosen):
-            failure = ExportError(chosen, "cannot be written", "choose another place")
+        if path is not None:
+            self.screenshot_to(path)
+
+    def screenshot_to(self, path: Path) -> None:
+        """Save a picture of the 3-D view."""
+        if self._window.area.ensure_view().grab_image().save(str(path)):
+            self._session.notice.emit(f"Picture saved to {path}.")
+        else:
+            failure = ExportError(path, "cannot be written", "choose another place")
             self._session.fail(report("The picture was not saved", failure))
+
+    def _folder(self) -> Path:
+        """Where files are proposed: beside the results."""
+        opened = self._session.opened
+        return opened.folder if opened is not None else Path.home()
 
     # Videos
 
@@ -188,13 +209,7 @@ class ExportCommands(QObject):
         self._record(path, size, playback.fps, playback.last - first + 1, draw, after)
 
     def _video_path(self, name: str) -> Path | None:
-        chosen, _ = QFileDialog.getSaveFileName(
-            self._window, "Record a video", str(Path.home() / name), "Video (*.mp4)"
-        )
-        if not chosen:
-            return None
-        path = Path(chosen)
-        return path if path.suffix else path.with_suffix(".mp4")
+        return ask_save_name(self._window, "Record a video", self._folder() / name, "Video (*.mp4)")
 
     def _record(self, path, size, fps, count, draw, after) -> None:  # type: ignore[no-untyped-def]
         if self.recording:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QObject, QStandardPaths
-from PyQt6.QtWidgets import QDialog, QFileDialog, QMessageBox
+from PyQt6.QtCore import QObject, QStandardPaths, pyqtSignal
+from PyQt6.QtWidgets import QDialog, QFileDialog
 
 from app.dialogs.sample import SampleDialog
+from app.dialogs.save_name import ask_save_name, may_replace
 from app.errors import report
 from app.session_file import (
     SUFFIX,
@@ -16,10 +18,11 @@ from app.session_file import (
     read_session,
     run_record,
     saved_run,
+    unfinished_run,
     write_session,
 )
 from refine_engine.config import RefinementConfig
-from refine_engine.errors import ExportError, RefinementError
+from refine_engine.errors import RefinementError
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 class FileCommands(QObject):
     """Files of one window."""
+
+    restored = pyqtSignal()
+    """A session file's runs and settings are back."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
@@ -56,7 +62,25 @@ class FileCommands(QObject):
             self.load_session(path)
             return
         self._restoring = None
+        self._keep_aside()
         self._session.open(path.parent if path.is_file() else path)
+
+    def _keep_aside(self) -> None:
+        """Keep runs that nobody saved: another folder takes their place."""
+        if self._session.runs and not self._session.busy:
+            self._window.autosave.keep_last()
+            self._window.registry.refresh()
+
+    def reopen_last(self) -> None:
+        """The session that was left last, by closing or by opening another folder."""
+        last = self._window.autosave.last
+        if last.exists():
+            # A copy of its own: leaving the present session replaces the file.
+            reopened = last.with_name(f"reopened{SUFFIX}")
+            shutil.copyfile(last, reopened)
+            self._keep_aside()
+            self.load_session(reopened)
+            reopened.unlink()
 
     def _on_scene(self) -> None:
         opened = self._session.opened
@@ -65,9 +89,10 @@ class FileCommands(QObject):
         self._window.settings.add_recent(opened.folder)
         if self._restoring is not None:
             saved, self._restoring = self._restoring, None
-            runs = [run_record(r, opened.state) for r in saved.runs]
+            runs = [run_record(r, opened.state, opened.scene.report) for r in saved.runs]
             self._session.restore(runs, saved.state, saved.config, saved.frame, saved.shown_run)
             self._session.notice.emit("The session is back.")
+            self.restored.emit()
 
     def _on_failed(self, _failure: object) -> None:
         self._restoring = None
@@ -79,13 +104,18 @@ class FileCommands(QObject):
         session = self._session
         if session.opened is None or session.state is None:
             return None
+        runs, shown = [saved_run(r) for r in session.runs], session.shown_run
+        under_way = session.unfinished
+        if under_way is not None:
+            runs.append(unfinished_run(under_way, session.state, session.scale))
+            shown = under_way.number
         return SavedSession(
             folder=session.opened.folder,
             config=session.config,
             frame=session.playback.frame,
             state=session.state,
-            runs=tuple(saved_run(r) for r in session.runs),
-            shown_run=session.shown_run,
+            runs=tuple(runs),
+            shown_run=shown,
         )
 
     def save_session(self) -> None:
@@ -94,12 +124,9 @@ class FileCommands(QObject):
         if content is None:
             return
         proposal = content.folder / f"session{SUFFIX}"
-        chosen, _ = QFileDialog.getSaveFileName(
-            self._window, "Save the session", str(proposal), f"Sessions (*{SUFFIX})"
-        )
-        if chosen:
-            path = Path(chosen)
-            self.save_session_to(path if path.suffix == SUFFIX else path.with_suffix(SUFFIX))
+        path = ask_save_name(self._window, "Save the session", proposal, f"Sessions (*{SUFFIX})")
+        if path is not None:
+            self.save_session_to(path)
 
     def save_session_to(self, path: Path) -> None:
         """Save the session to a file."""
@@ -116,7 +143,7 @@ class FileCommands(QObject):
     def choose_session(self) -> None:
         """Ask for a session file and load it."""
         chosen, _ = QFileDialog.getOpenFileName(
-            self._window, "Load a session", str(Path.home()), f"Sessions (*{SUFFIX})"
+            self._window, "Load a session", str(self._folder()), f"Sessions (*{SUFFIX})"
         )
         if chosen:
             self.load_session(Path(chosen))
@@ -136,7 +163,7 @@ class FileCommands(QObject):
     def load_settings(self) -> None:
         """Read settings from a YAML file, as one undoable step."""
         chosen, _ = QFileDialog.getOpenFileName(
-            self._window, "Load settings", str(Path.home()), "YAML (*.yaml *.yml)"
+            self._window, "Load settings", str(self._folder()), "YAML (*.yaml *.yml)"
         )
         if chosen:
             self.load_settings_from(Path(chosen))
@@ -149,20 +176,30 @@ class FileCommands(QObject):
             self._session.fail(report("The settings were not loaded", error))
             return
         self._session.set_config(config, f"load {path.name}")
+        self._session.notice.emit(f"Settings of {path} are in use; Undo brings the others back.")
 
     def save_settings(self) -> None:
         """Write the settings as a YAML file."""
-        chosen, _ = QFileDialog.getSaveFileName(
-            self._window, "Save settings", str(Path.home() / "stage5.yaml"), "YAML (*.yaml *.yml)"
-        )
-        if chosen:
-            try:
-                Path(chosen).write_text(self._session.config.to_yaml(), encoding="utf-8")
-            except OSError as error:
-                failure = ExportError(
-                    chosen, f"cannot be written ({error.strerror})", "choose another place"
-                )
-                self._session.fail(report("The settings were not saved", failure))
+        proposal = self._folder() / "stage5.yaml"
+        path = ask_save_name(self._window, "Save settings", proposal, "YAML (*.yaml *.yml)")
+        if path is not None:
+            self.save_settings_to(path)
+
+    def save_settings_to(self, path: Path) -> None:
+        """Write the settings to a YAML file."""
+        from refine_engine.exporters.results_json import write_bytes
+
+        try:
+            write_bytes(path, self._session.config.to_yaml().encode("utf-8"))
+        except RefinementError as error:
+            self._session.fail(report("The settings were not saved", error))
+        else:
+            self._session.notice.emit(f"Settings saved to {path}.")
+
+    def _folder(self) -> Path:
+        """Where files of the present scene are proposed."""
+        opened = self._session.opened
+        return opened.folder if opened is not None else Path.home()
 
     # Samples
 
@@ -192,15 +229,10 @@ class FileCommands(QObject):
         self._session.do("sample", job, f"Making a sample in {folder} …")
 
     def may_replace(self, folder: Path) -> bool:
-        """Ask whether files may be replaced, unless the user wants no such questions."""
+        """Ask whether a folder's files may be replaced, unless the user wants no such questions."""
         if not self._window.settings.preferences.confirm_overwrite:
             return True
-        answer = QMessageBox.question(
-            self._window,
-            "Replace files?",
-            f"{folder} holds files already. Replace those of the same name?",
-        )
-        return answer == QMessageBox.StandardButton.Yes
+        return may_replace(self._window, folder)
 
     def _on_job_done(self, key: str, result: object) -> None:
         if key == "sample" and isinstance(result, Path):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from PyQt6.QtCore import QTimer
+from PyQt6.QtCore import QSize, QTimer
 from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QApplication, QLabel, QMainWindow, QMessageBox, QWidget
 
@@ -31,6 +31,9 @@ from app.status import StatusLine
 from app.view_area import ViewArea
 from app.viewing import Viewing
 from app.window_dialogs import WindowDialogs
+
+DEFAULT_SIZE = QSize(1600, 1000)
+"""Of the window, on its first start."""
 
 
 def _make_view(parent: QWidget) -> Any:
@@ -82,7 +85,6 @@ class MainWindow(QMainWindow):
         self.status = StatusLine(self.session, self)
         self.setStatusBar(self.status)
         self.docks = arrangement.make_docks(self)
-        arrangement.size_docks(self)
         self.recent_menu = arrangement.make_menus(self)
         self.settings.recent_changed.connect(self._fill_recent)
         self._fill_recent()
@@ -168,6 +170,7 @@ class MainWindow(QMainWindow):
         self.title.setToolTip(str(opened.folder))
         arrangement.place_title(self, self.title)
         self.setWindowTitle(f"{opened.folder.name} — SMPL Refiner")
+        self.docks["people"].title.note.setText("frames seen  ·  height  ·  likelihood")
         self._refresh()
         self.losses.prepare()
 
@@ -229,8 +232,14 @@ class MainWindow(QMainWindow):
         if self.settings.preferences.theme == "system":
             self._apply_theme(self.settings.preferences)
 
+    def arrange(self, size: QSize) -> None:
+        """Default layout in a window of this size (of no more than the screen has)."""
+        screen = self.screen()
+        self.resize(size.boundedTo(screen.availableSize()) if screen is not None else size)
+        arrangement.size_docks(self)
+
     def _restore_layout(self) -> None:
-        self.resize(1600, 1000)
+        self.arrange(DEFAULT_SIZE)
         saved = self.settings.layout()
         if saved is not None:
             self.restoreGeometry(saved[0])
@@ -275,9 +284,10 @@ class MainWindow(QMainWindow):
         self.session.undo.indexChanged.disconnect()
         self.settings.set_layout(self.saveGeometry(), self.saveState())
         self.exports.stop()
+        kept = bool(self.session.runs) or self.session.unfinished is not None
         self.session.shutdown()
         self.status.stop()
-        self.autosave.finish()
+        self.autosave.finish(keep=kept)
         self.losses.release()
         # After the session: what stops playing starts its timer.
         self.viewing.shutdown()
@@ -288,6 +298,7 @@ class MainWindow(QMainWindow):
         answer = QMessageBox.question(
             self,
             "A refinement is running",
-            "A refinement is running. Stop it, discard it and quit?",
+            "A refinement is running. Stop it and quit?\n\n"
+            "“Reopen last session” in the File menu brings back how far it had come.",
         )
         return answer == QMessageBox.StandardButton.Yes

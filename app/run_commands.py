@@ -134,7 +134,7 @@ def _parts(w: MainWindow, ready: Callable[[], bool]) -> None:
         add(
             Command(
                 f"run.to_{sub_stage}",
-                f"Run to: {TITLES[sub_stage]}",
+                f"To {TITLES[sub_stage]}",
                 "Run",
                 "Run from the input, and end after this sub-stage",
                 submenu="Run &to",
@@ -146,7 +146,7 @@ def _parts(w: MainWindow, ready: Callable[[], bool]) -> None:
         add(
             Command(
                 f"run.from_{sub_stage}",
-                f"Run from: {TITLES[sub_stage]}",
+                f"From {TITLES[sub_stage]}",
                 "Run",
                 "Go on from the shown state with this sub-stage and those after it",
                 submenu="Run &from",
@@ -158,7 +158,7 @@ def _parts(w: MainWindow, ready: Callable[[], bool]) -> None:
         add(
             Command(
                 f"run.only_{sub_stage}",
-                f"Run only: {TITLES[sub_stage]}",
+                f"Only {TITLES[sub_stage]}",
                 "Run",
                 "Run this sub-stage alone, on the shown state",
                 submenu="Run &only",

@@ -136,6 +136,25 @@ class Numbers:
                 curves = self.curves[result.sub_stage] = SubStageCurves.of(result.loss_curves)
                 curves.rolled_back = result.status == "rolled_back"
 
+    def results(self) -> tuple[SubStageResult, ...]:
+        """How the sub-stages that ended so far ended, as the engine would say it."""
+        found = []
+        for sub_stage in SUBSTAGES:
+            row = self.rows[sub_stage]
+            if row.status in ("waiting", "running"):
+                continue
+            curves = self.curves.get(sub_stage)
+            losses = (
+                {n: tuple(c.values.tolist()) for n, c in curves.curves.items()} if curves else {}
+            )
+            found.append(
+                SubStageResult(
+                    *(sub_stage, row.status, row.iterations, row.seconds or 0.0, row.final_loss),
+                    *(losses, row.message),
+                )
+            )
+        return tuple(found)
+
     def close(self, *, finished: bool) -> None:
         """The run is over: nothing is running any more."""
         for row in self.rows.values():
@@ -178,6 +197,8 @@ class RunRecord:
     heights: Mapping[int, float] = field(default_factory=dict)
     metrics: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Name to (before, after), where the engine computed them."""
+    people: Mapping[int, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+    """The same of each person alone."""
     seconds: float = 0.0
 
     @property

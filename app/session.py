@@ -172,6 +172,11 @@ class Session(QObject):
         return self.steering.control is not None
 
     @property
+    def unfinished(self) -> RunRecord | None:
+        """The run that is under way; a live one keeps no history and is none."""
+        return None if self._live_run else self._current
+
+    @property
     def person_ids(self) -> list[int]:
         """Ids of all people, in order."""
         return sorted(self.scene.people) if self.scene else []
@@ -391,6 +396,7 @@ class Session(QObject):
         record.status, record.output = outcome.status, outcome.output
         record.seconds = outcome.seconds
         record.heights, record.metrics = outcome.summary.heights, outcome.summary.metrics
+        record.people = outcome.summary.people
         record.numbers.close(finished=outcome.status == "finished")
         keep = outcome.output is not None and outcome.status in ("finished", "stopped")
         if keep and outcome.output is not None:
@@ -495,8 +501,10 @@ class Session(QObject):
         record = self.run_record(shown_run) if shown_run is not None else None
         if record is not None:
             self.shown_run, self.numbers = shown_run, record.numbers
+            self.scale, self.heights = record.scale, record.heights or self.heights
             self.rows_changed.emit()
             self.losses_reset.emit()
+            self.scale_changed.emit()
         self.runs_changed.emit()
 
     # Small things

@@ -11,15 +11,17 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from app.runs import RunRecord
+from app.saved_output import output_dict, output_from, pairs_from
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import ExportError, InputError
 from refine_engine.refinement.checkpoint import read_checkpoint, write_checkpoint
-from refine_engine.state import OptimizationState, SubStageResult
+from refine_engine.scene import ImportReport
+from refine_engine.state import OptimizationState, RefinementOutput, ScaleReport, SubStageResult
 
 SUFFIX = ".smplsession"
 FORMAT = 1
@@ -39,6 +41,10 @@ class SavedRun:
     config: RefinementConfig
     state: OptimizationState | None
     results: tuple[SubStageResult, ...]
+    output: Mapping[str, Any] | None = None
+    """The rest of its output, as :func:`app.saved_output.output_dict` makes it."""
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    """Heights and metrics, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class SavedSession:
 
 def saved_run(record: RunRecord) -> SavedRun:
     """The part of a run that is saved."""
+    output = record.output
     return SavedRun(
         record.number,
         record.label,
@@ -63,11 +70,43 @@ def saved_run(record: RunRecord) -> SavedRun:
         record.seconds,
         record.config,
         record.final_state,
-        record.output.sub_stages if record.output else (),
+        output.sub_stages if output else (),
+        output_dict(output) if output else None,
+        {
+            "heights": {str(i): float(v) for i, v in record.heights.items()},
+            "metrics": {k: list(v) for k, v in record.metrics.items()},
+            "people": {
+                str(i): {k: list(v) for k, v in m.items()} for i, m in record.people.items()
+            },
+        },
     )
 
 
-def run_record(saved: SavedRun, initial_state: OptimizationState) -> RunRecord:
+def unfinished_run(
+    record: RunRecord, state: OptimizationState, scale: ScaleReport | None
+) -> SavedRun:
+    """A run that is under way, as if it were stopped now: what a crash would leave."""
+    results = record.numbers.results()
+    output = None
+    if scale is not None:
+        stopped = RefinementOutput("stopped", state, state, results, False, scale, {})
+        output = output_dict(stopped)
+    return SavedRun(
+        record.number,
+        record.label,
+        record.started,
+        "stopped",
+        sum(r.seconds for r in results),
+        record.config,
+        state,
+        results,
+        output,
+    )
+
+
+def run_record(
+    saved: SavedRun, initial_state: OptimizationState, report: ImportReport | None = None
+) -> RunRecord:
     """A run of the history from what was saved of it."""
     record = RunRecord(
         number=saved.number,
@@ -81,6 +120,15 @@ def run_record(saved: SavedRun, initial_state: OptimizationState) -> RunRecord:
     )
     record.status = saved.status  # type: ignore[assignment]  # checked in _run_from
     record.numbers.take(saved.results)
+    if saved.output is not None and saved.state is not None:
+        record.output = output_from(
+            saved.output, saved.state, initial_state, saved.results, report or ImportReport()
+        )
+        record.scale = record.output.scale
+    numbers = saved.numbers
+    record.heights = {int(i): float(v) for i, v in numbers.get("heights", {}).items()}
+    record.metrics = pairs_from(numbers.get("metrics", {}))
+    record.people = {int(i): pairs_from(m) for i, m in numbers.get("people", {}).items()}
     return record
 
 
@@ -107,6 +155,8 @@ def write_session(path: Path, session: SavedSession) -> None:
                 "seconds": r.seconds,
                 "config": r.config.to_dict(),
                 "state": r.state is not None,
+                "output": r.output,
+                "numbers": r.numbers,
             }
             for r in session.runs
         ],
@@ -154,7 +204,7 @@ def read_session(path: Path) -> SavedSession:
             return _session_from(content, archive, Path(made))
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "check the path") from None
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
             path, f"is not a usable session file ({error})", "open the results folder instead"
         ) from None
@@ -169,7 +219,8 @@ def _session_from(
         found = read_checkpoint(target)
         return found.state, found.results
 
-    runs = []
+    shown = state_of("shown.npz")[0]
+    runs: list[SavedRun] = []
     for entry in content["runs"]:
         number = int(entry["number"])
         if entry["status"] not in ("finished", "stopped", "cancelled", "failed"):
@@ -185,13 +236,18 @@ def _session_from(
                 RefinementConfig.from_dict(entry["config"]),
                 state,
                 results,
+                # Older files have neither.
+                entry.get("output"),
+                entry.get("numbers") or {},
             )
         )
+        # What does not fit is found now, not when the run is shown.
+        run_record(runs[-1], state or shown)
     return SavedSession(
         folder=Path(content["folder"]),
         config=RefinementConfig.from_dict(content["config"]),
         frame=int(content["frame"]),
-        state=state_of("shown.npz")[0],
+        state=shown,
         runs=tuple(runs),
         shown_run=None if content["shown_run"] is None else int(content["shown_run"]),
     )

@@ -165,7 +165,7 @@ class FloatingBar(QWidget):
 
 
 def _trust_text(left_out: int) -> str:
-    return f"{100 - left_out} % of depth"
+    return f"{100 - left_out} %"
 
 
 class ViewArea(QWidget):

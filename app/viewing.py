@@ -97,6 +97,7 @@ class Viewing(QObject):
         view.set_ghost(session.ghost_state)
         view.show_frame(session.playback.frame)
         window.area.show_view(True)
+        view.setFocus()
         self._show_confidence()
         self.show_caption()
 

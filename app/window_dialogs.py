@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject
@@ -75,17 +76,33 @@ class WindowDialogs(QObject):
 
     def offer_recovery(self) -> bool:
         """After a crash: offer the session that was kept aside; whether it is being loaded."""
-        leftovers = self._window.autosave.leftovers()
+        window = self._window
+        leftovers = window.autosave.leftovers()
         if not leftovers:
             return False
+        newest = leftovers[0]
+        when = datetime.fromtimestamp(newest.stat().st_mtime)
+        choices = QMessageBox.StandardButton
         answer = QMessageBox.question(
-            self._window,
+            window,
             "Recover the last session?",
-            "The program ended unexpectedly last time. Load the session that was kept aside?",
+            f"The program ended unexpectedly. A copy of the session of {when:%d %B, %H:%M} was "
+            "kept, with its settings, its runs and how far the last one had come. Load it?\n\n"
+            "“Discard” deletes the copy; “Cancel” keeps it for the next start.",
+            choices.Yes | choices.Discard | choices.Cancel,
+            choices.Yes,
         )
-        wanted = answer == QMessageBox.StandardButton.Yes
-        if wanted:
-            self._window.files.load_session(leftovers[0])
-        for path in leftovers:
-            path.unlink(missing_ok=True)
-        return wanted
+        if answer == choices.Yes:
+
+            def loaded() -> None:
+                window.files.restored.disconnect(loaded)
+                for path in leftovers:
+                    path.unlink(missing_ok=True)
+
+            # A copy that cannot be loaded now, say because its folder is away, is kept.
+            window.files.restored.connect(loaded)
+            window.files.load_session(newest)
+        elif answer == choices.Discard:
+            for path in leftovers:
+                path.unlink(missing_ok=True)
+        return answer == choices.Yes

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from refine_engine.body import load_body_model
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import InputError, RefinementError
-from refine_engine.evaluation.metrics import evaluate_motion
+from refine_engine.evaluation.metrics import evaluate_motion, evaluate_people
 from refine_engine.evaluation.sources import (
     TRUTH_FILE,
     motion_from_ground_truth,
@@ -208,6 +208,22 @@ def compare(
         values = evaluate_motion(motion, truth)
         found[name] = {k: None if math.isnan(v) else float(v) for k, v in values.items()}
     return found
+
+
+def compare_people(
+    output: RefinementOutput, scene: Scene, body: BodyModel, truth_file: Path | None
+) -> dict[int, dict[str, dict[str, float | None]]]:
+    """The same for each person alone: id to ``{"before": .., "after": ..}``."""
+    truth = None
+    if truth_file is not None and truth_file.is_file():
+        truth = motion_from_ground_truth(truth_file, body)
+    found: dict[int, dict[str, dict[str, float | None]]] = {i: {} for i in output.state.people}
+    for name, state in (("before", output.initial_state), ("after", output.state)):
+        motion = motion_from_state(state, scene.fps, body, scene.cameras, label=name)
+        for i, values in evaluate_people(motion, truth).items():
+            if i in found:
+                found[i][name] = {k: None if math.isnan(v) else v for k, v in values.items()}
+    return {i: both for i, both in found.items() if len(both) == 2}
 
 
 def _iterate(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from PyQt6.QtCore import QEvent, QObject, Qt
 from PyQt6.QtGui import QBrush, QKeyEvent, QKeySequence, QPalette
 from PyQt6.QtWidgets import (
@@ -14,13 +16,26 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from app.actions import ActionRegistry
+from app.actions import ActionRegistry, Command
 
 
 def matches(query: str, text: str) -> bool:
     """Whether every word of the query occurs in the text."""
     lowered = text.lower()
     return all(word in lowered for word in query.lower().split())
+
+
+def rank(query: str, title: str, more: str) -> int | None:
+    """How well a command fits, 0 best: words begin its title's words, occur in it, or elsewhere.
+
+    None = not every word of the query occurs.
+    """
+    begun = [re.sub(r"^\W+", "", word) for word in title.lower().split()]
+    if all(any(word.startswith(part) for word in begun) for part in query.lower().split()):
+        return 0
+    if matches(query, title):
+        return 1
+    return 2 if matches(query, f"{title} {more}") else None
 
 
 class PaletteDialog(QDialog):
@@ -60,16 +75,19 @@ class PaletteDialog(QDialog):
     def _fill(self, query: str) -> None:
         self.list.clear()
         quiet = QBrush(self.palette().color(QPalette.ColorRole.PlaceholderText))
+        found: list[tuple[int, Command]] = []
         for command in self._registry.commands():
+            title = f"{command.menu} {self._registry.title(command.key)}"
+            place = rank(query, title, command.tip)
+            if place is not None and command.key != "help.palette":
+                found.append((place, command))
+        for _, command in sorted(found, key=lambda f: f[0]):
             action = self._registry[command.key]
-            text = self._registry.title(command.key)
-            words = f"{command.menu} {text} {command.tip}"
-            if command.key == "help.palette" or not matches(query, words):
-                continue
             shortcut = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
             where = f"{command.menu}: " if command.menu else ""
             mark = "✓ " if action.isChecked() else ""
-            item = QTreeWidgetItem([f"{mark}{where}{text}", f"{shortcut} "])
+            text = f"{mark}{where}{self._registry.title(command.key)}"
+            item = QTreeWidgetItem([text, f"{shortcut} "])
             item.setForeground(1, quiet)
             item.setTextAlignment(1, int(Qt.AlignmentFlag.AlignRight))
             item.setData(0, Qt.ItemDataRole.UserRole, command.key)
@@ -78,12 +96,10 @@ class PaletteDialog(QDialog):
             if not action.isEnabled():
                 item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEnabled)
             self.list.addTopLevelItem(item)
-        # Names that hold the words come before commands whose explanation does.
         rows = [self.list.topLevelItem(row) for row in range(self.list.topLevelItemCount())]
         usable = [r for r in rows if r is not None and r.flags() & Qt.ItemFlag.ItemIsEnabled]
-        best = [r for r in usable if matches(query, r.text(0))]
-        if best or usable:
-            self.list.setCurrentItem((best or usable)[0])
+        if usable:
+            self.list.setCurrentItem(usable[0])
 
     def _run(self) -> None:
         item = self.list.currentItem()

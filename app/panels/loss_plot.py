@@ -13,8 +13,8 @@ from app.runs import NUMBERS, STATUS_TEXT, TITLES, SubStageRow
 from app.theme import Theme, term_colour
 from refine_engine.state import SubStage
 
-LIVE_HEIGHT = 210
-DONE_HEIGHT = 142
+LIVE_HEIGHT = 190
+DONE_HEIGHT = 118
 
 
 class _LogAxis(pg.AxisItem):
@@ -63,7 +63,6 @@ class LossPlot(QFrame):
 
     hovered = pyqtSignal(object)
     """The iteration under the pointer, or None."""
-    term_toggled = pyqtSignal(str)
 
     def __init__(self, sub_stage: SubStage, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -72,13 +71,13 @@ class LossPlot(QFrame):
         self._data: SubStageCurves | None = None
         self._hidden: set[str] = set()
         self._hovered: int | None = None
-        self._legend_for: tuple[object, ...] = ()
         self._shown: tuple[object, ...] = ()
         self.setProperty("role", "card")
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 7, 8, 6)
         column.setSpacing(2)
         head = QHBoxLayout()
+        head.setSpacing(8)
         title = label(f"<b>{NUMBERS[sub_stage]} {TITLES[sub_stage]}</b>")
         self.state = label("", "small")
         self.reading = label("log", "quiet-number")
@@ -95,6 +94,7 @@ class LossPlot(QFrame):
             antialias=False,
         )
         self.plot.setAccessibleName(f"Losses of {TITLES[sub_stage]}")
+        self.plot.setToolTip("Weighted losses (no unit) by iteration, on a logarithmic scale")
         item = self.plot.getPlotItem()
         item.setLogMode(x=False, y=True)
         item.hideButtons()
@@ -114,15 +114,6 @@ class LossPlot(QFrame):
             self.plot.scene().sigMouseMoved, rateLimit=60, slot=self._on_mouse
         )
         column.addWidget(self.plot, 1)
-        self.legend = label("", "small")
-        self.legend.setWordWrap(True)
-        self.legend.setTextInteractionFlags(
-            Qt.TextInteractionFlag.LinksAccessibleByMouse
-            | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
-        )
-        self.legend.setToolTip("Click a name to hide or show its curve in all plots")
-        self.legend.linkActivated.connect(self.term_toggled)
-        column.addWidget(self.legend)
         self.set_theme(theme)
 
     def release(self) -> None:
@@ -143,8 +134,7 @@ class LossPlot(QFrame):
         self._line.setPen(pg.mkPen(theme.quiet, style=Qt.PenStyle.DashLine))
         for name, curve in self.curves.items():
             curve.setPen(pg.mkPen(term_colour(name, theme), width=1))
-        self._legend_for = self._shown = ()
-        self._show_legend()
+        self._shown = ()
 
     def _tick_font(self):
         font = self.font()
@@ -190,7 +180,6 @@ class LossPlot(QFrame):
             if name not in hidden and len(x):
                 line.setData(*decimated(x, positive_floor(curve.values), points))
         self._show_mark(row)
-        self._show_legend()
         self._show_reading()
 
     def _show_mark(self, row: SubStageRow) -> None:
@@ -211,24 +200,6 @@ class LossPlot(QFrame):
             pen=pg.mkPen(colour),
             brush=pg.mkBrush(colour),
         )
-
-    def _show_legend(self) -> None:
-        names = tuple(self.curves)
-        key = (names, tuple(sorted(self._hidden)))
-        if key == self._legend_for:
-            return
-        self._legend_for = key
-        parts = []
-        for name in names:
-            colour = term_colour(name, self._theme)
-            off = name in self._hidden
-            text = self._theme.disabled if off else self._theme.quiet
-            line = "line-through" if off else "none"
-            parts.append(
-                f'<span style="color:{text if off else colour}">▬</span>&nbsp;'
-                f'<a href="{name}" style="color:{text};text-decoration:{line}">{name}</a>'
-            )
-        self.legend.setText(" &nbsp; ".join(parts))
 
     def set_hovered(self, iteration: int | None) -> None:
         """Crosshair at an iteration; shared by all plots."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QRect, QSize, Qt, QTimer
-from PyQt6.QtGui import QPainter
+from PyQt6.QtCore import QPoint, QRect, QSize, Qt, QTimer
+from PyQt6.QtGui import QPainter, QPixmap
 from PyQt6.QtWidgets import QWidget
 
 from app.loss_curves import as_csv
-from app.panels.dock import ScrollPanel, label
+from app.panels.dock import GUTTER, ScrollPanel, label
+from app.panels.loss_legend import LossLegend
 from app.session import Session
 from app.theme import DARK, Theme
 from refine_engine.errors import ExportError
@@ -34,6 +35,10 @@ class LossesPanel(ScrollPanel):
         self.plots: dict[SubStage, LossPlot] = {}
         self.hidden: set[str] = set()
         self.column.setSpacing(7)
+        # Above the plots, where it stays while they scroll.
+        self.legend = LossLegend(self)
+        self.legend.term_toggled.connect(self.toggle_term)
+        self.legend.hide()
         self.empty = label(
             "Loss curves appear here while a refinement runs: one plot for each sub-stage.", "quiet"
         )
@@ -80,6 +85,29 @@ class LossesPanel(ScrollPanel):
                 self._session.curves[sub_stage], self._session.rows[sub_stage], self.hidden
             )
         self.empty.setVisible(not present)
+        self._show_legend(present)
+
+    def _show_legend(self, present: list[SubStage]) -> None:
+        names: dict[str, None] = {}
+        for sub_stage in present:
+            names.update(dict.fromkeys(self._session.curves[sub_stage].curves))
+        self.legend.show_terms(tuple(names), self.hidden, self._theme)
+        self.legend.setVisible(bool(names))
+        self._place_legend()
+
+    def _place_legend(self) -> None:
+        if self.legend.isHidden():
+            self.setViewportMargins(0, 0, 0, 0)
+            return
+        width = max(self.width() - 2 * GUTTER, 60)
+        height = self.legend.heightForWidth(width)
+        self.legend.setGeometry(GUTTER, 0, width, height)
+        self.setViewportMargins(0, height + 6, 0, 0)
+
+    def resizeEvent(self, event) -> None:
+        """The legend is as wide as the panel."""
+        super().resizeEvent(event)
+        self._place_legend()
 
     def showEvent(self, event) -> None:
         """Catch up with what came while hidden."""
@@ -104,7 +132,6 @@ class LossesPanel(ScrollPanel):
 
         plot = LossPlot(sub_stage, self._theme, self.content)
         plot.hovered.connect(self._on_hovered)
-        plot.term_toggled.connect(self.toggle_term)
         self.plots[sub_stage] = plot
         # Later sub-stages above earlier ones: what runs is on top.
         later = [s for s in self.plots if SUBSTAGES.index(s) > SUBSTAGES.index(sub_stage)]
@@ -128,13 +155,14 @@ class LossesPanel(ScrollPanel):
         ExportError
             The file cannot be written, or its name ends otherwise.
         """
+        from refine_engine.exporters.results_json import write_bytes
+
         suffix = path.suffix.lower()
         try:
             if suffix == ".csv":
-                path.write_text(as_csv(self._session.curves, SUBSTAGES), encoding="utf-8")
+                write_bytes(path, as_csv(self._session.curves, SUBSTAGES).encode("utf-8"))
             elif suffix == ".png":
-                if not self.content.grab(self._used()).save(str(path)):
-                    raise OSError("the picture could not be written")
+                self._write_png(path)
             elif suffix == ".svg":
                 self._write_svg(path)
             else:
@@ -150,22 +178,43 @@ class LossesPanel(ScrollPanel):
             used = used.united(row)
         return used.adjusted(-8, -8, 8, 8) if rows else self.content.rect()
 
+    def _picture_size(self) -> QSize:
+        used = self._used()
+        return QSize(used.width(), used.height() + self.legend.height() + 10)
+
+    def _paint_picture(self, painter: QPainter) -> None:
+        """The legend, and all plots below it, whether scrolled into sight or not."""
+        used, size = self._used(), self._picture_size()
+        painter.fillRect(QRect(QPoint(0, 0), size), self.palette().window())
+        self.legend.render(painter, QPoint(8, 8))
+        below = QPoint(0, self.legend.height() + 10)
+        for plot in self.plots.values():
+            if plot.isVisible():
+                plot.render(painter, plot.pos() - used.topLeft() + below)
+
+    def _write_png(self, path: Path) -> None:
+        ratio = self.devicePixelRatioF()
+        picture = QPixmap(self._picture_size() * ratio)
+        picture.setDevicePixelRatio(ratio)
+        painter = QPainter(picture)
+        self._paint_picture(painter)
+        painter.end()
+        if not picture.save(str(path)):
+            raise OSError("the picture could not be written")
+
     def _write_svg(self, path: Path) -> None:
         from PyQt6.QtSvg import QSvgGenerator
 
-        used = self._used()
+        size = self._picture_size()
         generator = QSvgGenerator()
         generator.setFileName(str(path))
-        generator.setSize(QSize(used.width(), used.height()))
-        generator.setViewBox(QRect(0, 0, used.width(), used.height()))
+        generator.setSize(size)
+        generator.setViewBox(QRect(QPoint(0, 0), size))
         generator.setTitle("SMPL Refiner: losses")
         painter = QPainter()
         if not painter.begin(generator):
             raise OSError("the picture could not be written")
-        painter.fillRect(0, 0, used.width(), used.height(), self.palette().window())
-        for plot in self.plots.values():
-            if plot.isVisible():
-                plot.render(painter, plot.pos() - used.topLeft())
+        self._paint_picture(painter)
         painter.end()
 
     def set_theme(self, theme: Theme) -> None:

@@ -15,6 +15,9 @@ _SHOWN = ("jitter,", "foot sliding", "penetration", "contacts above", "WA-MPJPE1
 """Metrics that fit here; the Runs panel has all of them."""
 
 
+_TRUE_JITTER = "jitter of the truth"
+
+
 class PersonRow(QFrame):
     """One person; a click selects, the eye hides."""
 
@@ -82,6 +85,10 @@ class PeoplePanel(ScrollPanel):
         self.numbers.setContentsMargins(6, 8, 6, 0)
         self.numbers.setWordWrap(True)
         self.numbers.setTextFormat(Qt.TextFormat.RichText)
+        self.numbers.setToolTip(
+            "Before and after the shown run: of the selected person, else of everybody.<br>"
+            "The Runs panel has all metrics."
+        )
         self.column.addWidget(self.empty)
         self.column.addWidget(self.numbers)
         self.column.addStretch(1)
@@ -138,21 +145,33 @@ class PeoplePanel(ScrollPanel):
         self._show_numbers()
 
     def _show_numbers(self) -> None:
-        """Before and after of the whole scene, where the engine computed it."""
-        session = self._session
+        """Before and after of the selected person, else of everybody, where it was computed."""
+        session, theme = self._session, self._theme
         record = session.run_record(session.shown_run) if session.shown_run else None
+        chosen = session.selection
         metrics = record.metrics if record else {}
+        who = "all people"
+        if record is not None and chosen is not None and chosen in record.people:
+            metrics, who = record.people[chosen], f"person {chosen}"
         if not metrics:
             self.numbers.setVisible(False)
             return
-        number, arrow = "<td align='right' width='54'>", "<td align='center' width='26'>→</td>"
-        lines = [
-            f"<tr><td>{name}</td>{number}{before:.3g}</td>{arrow}{number}{after:.3g}</td></tr>"
-            for name, (before, after) in metrics.items()
-            if name.startswith(_SHOWN)
-        ]
-        head = "<tr><td>all people</td><td align='right'>before</td><td></td>"
-        head += "<td align='right'>after</td></tr>"
+        truth = next((v[0] for n, v in metrics.items() if n.startswith(_TRUE_JITTER)), None)
+        lines = []
+        for name, (before, after) in metrics.items():
+            if not name.startswith(_SHOWN):
+                continue
+            if name.startswith("jitter") and truth is not None:
+                name = f"{name} (truth {truth:.3g})"
+            change = f"{(after - before) / before:+.0%}" if before else ""
+            lines.append(
+                f"<tr><td>{name}</td><td align='right'>{before:.3g}</td>"
+                f"<td align='center'>&nbsp;→&nbsp;</td>"
+                f"<td align='right' style='color:{theme.text}'>{after:.3g}</td>"
+                f"<td align='right'>&nbsp;&nbsp;{change}</td></tr>"
+            )
+        head = f"<tr><td>{who}</td><td align='right'>before</td><td></td>"
+        head += "<td align='right'>after</td><td></td></tr>"
         self.numbers.setText(f"<table width='100%'>{head}{''.join(lines)}</table>")
         self.numbers.setVisible(True)
 

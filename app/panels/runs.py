@@ -30,6 +30,7 @@ class RunsPanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
+        self._known: set[int] = set()
         column = QVBoxLayout(self)
         column.setContentsMargins(GUTTER, 0, GUTTER, 8)
         column.setSpacing(6)
@@ -50,7 +51,7 @@ class RunsPanel(QWidget):
         column.addWidget(self.table, 1)
         self.details = QTextBrowser(self)
         self.details.setAccessibleName("The chosen run")
-        self.details.setMinimumHeight(60)
+        self.details.setMinimumHeight(90)
         column.addWidget(self.details, 2)
         row = QHBoxLayout()
         self.back = QPushButton("Return to it", self)
@@ -77,6 +78,11 @@ class RunsPanel(QWidget):
     def refresh(self) -> None:
         """Fill the table anew; the chosen row stays chosen."""
         chosen = self._chosen()
+        numbers = {record.number for record in self._session.runs}
+        newest = max(numbers, default=None)
+        # A run that just ended is what one wants to read about.
+        wanted = newest if newest not in self._known or chosen is None else chosen.number
+        self._known = numbers
         self.table.blockSignals(True)
         self.table.clear()
         for record in reversed(self._session.runs):
@@ -96,7 +102,7 @@ class RunsPanel(QWidget):
             for at in (2, 3, 4):
                 item.setTextAlignment(at, int(Qt.AlignmentFlag.AlignRight))
             self.table.addTopLevelItem(item)
-            if chosen is not None and record.number == chosen.number:
+            if record.number == wanted:
                 self.table.setCurrentItem(item)
         self.table.blockSignals(False)
         there = bool(self._session.runs)

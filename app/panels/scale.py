@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
-from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen
+from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen, QPolygonF
 from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from app.panels.dock import ScrollPanel, label
@@ -14,6 +14,8 @@ from refine_engine.state import ScaleReport
 _ROW = 22
 _LEFT = 98
 _RIGHT = 56
+_PROFILE = 92
+"""Heights and widths in pixels."""
 
 
 class CueChart(QWidget):
@@ -110,6 +112,68 @@ class CueChart(QWidget):
             painter.drawEllipse(QPointF(x_of(cue.alpha), middle), 3.5, 3.5)
 
 
+class ProfileChart(QWidget):
+    """How likely everybody's motion together is over alpha: the lower, the likelier."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._report: ScaleReport | None = None
+        self._theme: Theme = DARK
+        self.setFixedHeight(_PROFILE)
+        self.setAccessibleName("Everybody's motion over alpha")
+        self.setToolTip(
+            "What everybody's motion says together: negative log-likelihood under the motion prior "
+            "(nats above its least value) over alpha (metres per reconstruction unit). "
+            "The dotted line is the answer."
+        )
+
+    def show_report(self, report: ScaleReport | None, theme: Theme) -> None:
+        """Draw another answer."""
+        self._report, self._theme = report, theme
+        self.setVisible(bool(report and len(report.curve) > 2))
+        self.update()
+
+    def paintEvent(self, event) -> None:
+        """The curve, alpha, and both axes' ends with their units."""
+        report, theme = self._report, self._theme
+        if report is None or len(report.curve) < 3:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        alphas = [a for a, _ in report.curve]
+        top = max(max(nats for _, nats in report.curve), 1e-9)
+        left, right = float(_LEFT), float(self.width() - _RIGHT)
+        upper, lower = 18.0, float(self.height() - 18)
+
+        def point(alpha: float, nats: float) -> QPointF:
+            part = (alpha - alphas[0]) / (alphas[-1] - alphas[0])
+            part = min(max(part, 0.0), 1.0)
+            return QPointF(left + part * (right - left), lower - nats / top * (lower - upper))
+
+        small = QFont(self.font())
+        small.setPixelSize(max(self.font().pixelSize() - 2, 9))
+        painter.setFont(small)
+        painter.setPen(QColor(theme.quiet))
+        middle = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
+        painter.drawText(
+            QRectF(0, upper, _LEFT - 6, lower - upper), middle, "everybody's\nmotion, nats"
+        )
+        painter.drawText(QRectF(right + 6, upper - 8, _RIGHT - 6, 16), middle, f"{top:.3g}")
+        painter.drawText(QRectF(right + 6, lower - 8, _RIGHT - 6, 16), middle, "0")
+        for alpha, align in (
+            (alphas[0], Qt.AlignmentFlag.AlignLeft),
+            (alphas[-1], Qt.AlignmentFlag.AlignRight),
+        ):
+            painter.drawText(QRectF(left, lower + 2, right - left, 16), align, f"α {alpha:.2f}")
+        painter.setPen(QPen(QColor(theme.line), 1))
+        painter.drawLine(QPointF(left, lower), QPointF(right, lower))
+        painter.setPen(QPen(QColor(theme.quiet), 1, Qt.PenStyle.DotLine))
+        at = point(report.alpha, 0.0).x()
+        painter.drawLine(QPointF(at, upper - 4), QPointF(at, lower))
+        painter.setPen(QPen(QColor(theme.accent), 1.5))
+        painter.drawPolyline(QPolygonF([point(a, nats) for a, nats in report.curve]))
+
+
 class ScalePanel(ScrollPanel):
     """The answer about scale, with how far it can be trusted."""
 
@@ -131,6 +195,8 @@ class ScalePanel(ScrollPanel):
         self.column.addLayout(row)
         self.chart = CueChart(self.content)
         self.column.addWidget(self.chart)
+        self.profile = ProfileChart(self.content)
+        self.column.addWidget(self.profile)
         self.note = label("", "quiet")
         self.note.setWordWrap(True)
         self.note.setContentsMargins(0, 4, 0, 4)
@@ -153,6 +219,8 @@ class ScalePanel(ScrollPanel):
         """Draw what the session knows."""
         report, state = self._session.scale, self._session.state
         self.chart.show_report(report, self._theme)
+        self.profile.show_report(report, self._theme)
+        self.note.setVisible(True)
         if report is None:
             if state is None:
                 self.alpha.setText("")

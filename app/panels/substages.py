@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QPoint, QRectF, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QPainter
+from PyQt6.QtCore import QPoint, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QColor, QPainter, QResizeEvent
 from PyQt6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QMenu, QSizePolicy, QSpinBox, QWidget
 
 from app.panels.dock import ROW_HEIGHT, ScrollPanel, label, loss_text, number_label, restyle
@@ -20,6 +20,9 @@ from app.runs import (
 from app.session import Session
 from refine_engine.config import ENABLE_KEYS, ITERATION_KEYS, RefinementConfig
 from refine_engine.state import SUBSTAGES, SubStage
+
+_NARROW, _WITH_LOSS, _WITH_SECONDS = 305, 348, 388
+"""Widths of a row in pixels: the least, and those from which more columns are shown."""
 
 
 class SubStageRowWidget(QFrame):
@@ -72,7 +75,11 @@ class SubStageRowWidget(QFrame):
             )
             self.check.clicked.connect(self._on_checked)
             self.cap.valueChanged.connect(self._on_cap)
-        self.iterations.setToolTip("Iterations done; the field beside it is their upper bound")
+        self.iterations.setToolTip(
+            "Iterations done, over all its window lengths; the field beside bounds each of them"
+            if sub_stage == "motion"
+            else "Iterations done; the field beside it is their upper bound"
+        )
         self.seconds.setToolTip("Seconds that the sub-stage took, pauses not counted")
         self.loss.setToolTip("Total weighted loss at its last accepted iteration (no unit)")
         self.setToolTip(EXPLANATIONS[sub_stage])
@@ -80,6 +87,16 @@ class SubStageRowWidget(QFrame):
         self.customContextMenuRequested.connect(
             lambda at: self.menu_wanted.emit(sub_stage, self.mapToGlobal(at))
         )
+
+    def minimumSizeHint(self) -> QSize:
+        """Without the columns that give way in a narrow dock."""
+        return QSize(_NARROW, ROW_HEIGHT)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Leave out seconds, then the loss, where there is no room: tool tips have them."""
+        super().resizeEvent(event)
+        self.seconds.setVisible(self.width() >= _WITH_SECONDS)
+        self.loss.setVisible(self.width() >= _WITH_LOSS)
 
     def _on_checked(self, checked: bool) -> None:
         self._session.change(ENABLE_KEYS[self._sub_stage], checked)
@@ -106,6 +123,13 @@ class SubStageRowWidget(QFrame):
             _seconds_text(row.seconds) if begun and row.seconds is not None else ""
         )
         self.loss.setText(loss_text(row.final_loss) if begun else "")
+        if begun and self._sub_stage != "init":
+            took = f"{row.seconds:.1f} s" if row.seconds is not None else "no time yet"
+            loss = loss_text(row.final_loss) or "none yet"
+            done = f"{row.iterations} iterations, {took}, loss {loss}"
+            self.setToolTip(f"{EXPLANATIONS[self._sub_stage]}<br>{done}.")
+        else:
+            self.setToolTip(EXPLANATIONS[self._sub_stage])
         self.state.setText(STATUS_TEXT[row.status])
         meaning = STATUS_MEANING[row.status]
         self.state.setToolTip(f"{meaning} {row.message}".strip())

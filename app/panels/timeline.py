@@ -1,13 +1,16 @@
-"""Time: a bar a person, gaps dashed, foot contacts, chunk borders, the loop range, the playhead."""
+"""The time dock: transport buttons, frame, loop range and speed above the strip."""
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
-from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
-from PyQt6.QtGui import QColor, QFontMetrics, QPainter, QPen, QPixmap
+from PyQt6.QtCore import QSize, Qt
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
+    QLabel,
     QSizePolicy,
     QSpinBox,
     QToolButton,
@@ -17,267 +20,43 @@ from PyQt6.QtWidgets import (
 
 from app.actions import icon
 from app.panels.dock import GUTTER, label
+from app.panels.timeline_strip import TimelineStrip
 from app.playback import SPEEDS
 from app.session import Session
 from app.theme import DARK, Theme
-from refine_engine.state import OptimizationState
-
-_ROW = 26
-_BAR = 11
-_LEFT = 92
-_AXIS = 24
-_EDGE = 6
-"""Pixels within which the pointer takes hold of an end of the loop range."""
 
 
-def spans(flags: np.ndarray) -> list[tuple[int, int]]:
-    """First and last index of each run of True in (n,)."""
-    padded = np.concatenate([[False], flags, [False]])
-    edges = np.flatnonzero(padded[1:] != padded[:-1])
-    return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+class Legend(QLabel):
+    """What the strip's marks mean, as many whole entries as there is room for."""
 
-
-class TimelineStrip(QWidget):
-    """The painted part: everything but the playhead and the range is kept in a pixmap."""
-
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self._session = session
-        self._theme: Theme = DARK
-        self._cache: QPixmap | None = None
-        self._drag = ""
-        self._head = 0
-        self.setObjectName("timeline_strip")
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.MinimumExpanding)
-        self.setMouseTracking(True)
-        self.setAccessibleName("Timeline")
-        self.setToolTip(
-            "Click or drag: show a frame. Drag on the ruler with Shift: loop range. "
-            "Arrow keys: one frame, page keys: one second."
-        )
-        for signal in (session.scene_changed, session.people_changed, session.runs_changed):
-            signal.connect(self.redraw)
-        session.selection_changed.connect(self.redraw)
-        session.playback.frame_changed.connect(self._on_frame)
-        session.playback.range_changed.connect(self.update)
+        self._entries: list[str] = []
+        self.setProperty("role", "small")
+        self.setTextFormat(Qt.TextFormat.RichText)
+        # What has least to say gives way first: the title bar must not widen the window.
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
-    def sizeHint(self) -> QSize:
-        """A row a person and the ruler."""
-        return QSize(600, _ROW * max(len(self._session.person_ids), 1) + _AXIS + 4)
+    def show_entries(self, entries: list[str]) -> None:
+        """Show these, each as rich text."""
+        self._entries = entries
+        self.setToolTip("<br>".join(entries))
+        self._fit()
 
-    def minimumSizeHint(self) -> QSize:
-        """At most four rows: with more people they become thinner."""
-        return QSize(200, _ROW * min(max(len(self._session.person_ids), 1), 4) + _AXIS + 4)
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Fit again."""
+        super().resizeEvent(event)
+        self._fit()
 
-    def set_theme(self, theme: Theme) -> None:
-        """Colours."""
-        self._theme = theme
-        self.redraw()
-
-    def redraw(self, _: object = None) -> None:
-        """Paint all anew."""
-        self._cache = None
-        self.updateGeometry()
-        self.update()
-
-    def _on_frame(self, frame: int) -> None:
-        # Only where the playhead was and is: every repainted pixel of the window is uploaded
-        # again to be shown beside the 3-D view.
-        for at in (self._head, frame):
-            self.update(round(self.x_of(at)) - 3, 0, 6, self.height())
-        self._head = frame
-
-    def x_of(self, frame: float) -> float:
-        """Pixel of a frame's middle."""
-        last = max(self._session.playback.num_frames - 1, 1)
-        return _LEFT + frame / last * (self.width() - _LEFT - 18)
-
-    def frame_at(self, x: float) -> int:
-        """Frame nearest to a pixel."""
-        last = max(self._session.playback.num_frames - 1, 1)
-        part = (x - _LEFT) / max(self.width() - _LEFT - 18, 1)
-        return round(min(max(part, 0.0), 1.0) * last)
-
-    def _row_height(self) -> float:
-        people = max(len(self._session.person_ids), 1)
-        return min(float(_ROW), (self.height() - _AXIS) / people)
-
-    def paintEvent(self, event: object) -> None:
-        """The kept picture, then range and playhead."""
-        ratio = self.devicePixelRatioF()
-        if self._cache is None or self._cache.size() != self.size() * ratio:
-            self._cache = QPixmap(self.size() * ratio)
-            self._cache.setDevicePixelRatio(ratio)
-            self._cache.fill(QColor(self._theme.panel))
-            painter = QPainter(self._cache)
-            self._paint_rows(painter)
-            painter.end()
-        painter = QPainter(self)
-        painter.drawPixmap(0, 0, self._cache)
-        playback = self._session.playback
-        if playback.num_frames < 1:
-            return
-        bottom = self._row_height() * max(len(self._session.person_ids), 1)
-        whole = playback.first == 0 and playback.last >= playback.num_frames - 1
-        if not whole:
-            shade = QColor(self._theme.panel)
-            shade.setAlpha(170)
-            a, b = self.x_of(playback.first), self.x_of(playback.last)
-            painter.fillRect(QRectF(_LEFT - 2, 0, a - _LEFT + 2, bottom), shade)
-            painter.fillRect(QRectF(b, 0, self.width() - b, bottom), shade)
-            painter.setPen(QPen(QColor(self._theme.accent), 2))
-            for x in (a, b):
-                painter.drawLine(QPointF(x, 0), QPointF(x, bottom + 4))
-            painter.drawLine(QPointF(a, bottom + 4), QPointF(b, bottom + 4))
-        x = self.x_of(playback.frame)
-        painter.setPen(QPen(QColor(self._theme.text), 2))
-        painter.drawLine(QPointF(x, 0), QPointF(x, bottom + 6))
-        if self.hasFocus():
-            painter.setPen(QPen(QColor(self._theme.accent), 1))
-            painter.drawRect(self.rect().adjusted(2, 0, -3, -2))
-
-    def _paint_rows(self, painter: QPainter) -> None:
-        session, theme = self._session, self._theme
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        height = self._row_height()
-        metrics = QFontMetrics(self.font())
-        if session.scene is None:
-            painter.setPen(QColor(theme.quiet))
-            painter.drawText(QPointF(GUTTER, 18), "The clip's time line appears here.")
-            return
-        for row, person_id in enumerate(session.person_ids):
-            top = row * height
-            selected = session.selection == person_id
-            painter.setPen(QColor(theme.text if selected else theme.quiet))
-            if height >= metrics.height() - 2:
-                painter.drawText(
-                    QRectF(GUTTER, top, _LEFT - GUTTER - 6, height),
-                    int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft),
-                    f"Person {person_id}",
-                )
-            self._paint_person(painter, person_id, top, height)
-        self._paint_borders(painter)
-        self._paint_ruler(painter, height * len(session.person_ids), metrics)
-
-    def _paint_person(self, painter: QPainter, person_id: int, top: float, height: float) -> None:
-        session, theme = self._session, self._theme
-        state: OptimizationState | None = session.state
-        if state is None or person_id not in state.people:
-            return
-        person = state.people[person_id]
-        colour = QColor(session.colour(person_id))
-        if person_id in session.hidden:
-            colour.setAlpha(80)
-        bar = min(_BAR, height * 0.45)
-        y = top + (height - bar) / 2 - 1
-        first = int(person.frames[0])
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(colour)
-        for a, b in spans(person.observed):
-            xa, xb = self.x_of(first + a - 0.5), self.x_of(first + b + 0.5)
-            painter.drawRoundedRect(QRectF(max(xa, _LEFT), y, xb - max(xa, _LEFT), bar), 2, 2)
-        dashes = QPen(colour, 1.5, Qt.PenStyle.DashLine)
-        painter.setPen(dashes)
-        for a, b in spans(~person.observed):
-            xa, xb = self.x_of(first + a - 0.5), self.x_of(first + b + 0.5)
-            painter.drawLine(QPointF(xa, y + bar / 2), QPointF(xb, y + bar / 2))
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(theme.quiet))
-        for a, b in spans(np.any(person.contacts > 0.5, axis=1)):
-            xa, xb = self.x_of(first + a - 0.4), self.x_of(first + b + 0.4)
-            xa = max(xa, _LEFT)
-            painter.drawRect(QRectF(xa, y + bar + 2, max(xb - xa, 1.5), 2))
-
-    def _paint_borders(self, painter: QPainter) -> None:
-        scene = self._session.scene
-        if scene is None:
-            return
-        borders = np.flatnonzero(np.diff(scene.cameras.chunk)) + 0.5
-        painter.setPen(QPen(QColor(self._theme.warn), 1, Qt.PenStyle.DotLine))
-        bottom = self._row_height() * len(self._session.person_ids)
-        for border in borders:
-            x = self.x_of(float(border))
-            painter.drawLine(QPointF(x, 0), QPointF(x, bottom))
-
-    def _paint_ruler(self, painter: QPainter, top: float, metrics: QFontMetrics) -> None:
-        frames = self._session.playback.num_frames
-        painter.setPen(QColor(self._theme.quiet))
-        wanted = max((self.width() - _LEFT) / 90, 2)
-        raw = max(frames / wanted, 1)
-        power = 10 ** int(np.floor(np.log10(raw)))
-        step = int(next(m * power for m in (1, 2, 5, 10) if m * power >= raw))
-        for frame in range(0, frames, step):
-            x = self.x_of(frame)
-            painter.drawLine(QPointF(x, top + 4), QPointF(x, top + 8))
-            text = str(frame)
-            width = metrics.horizontalAdvance(text)
-            painter.drawText(QPointF(x - width / 2, top + 9 + metrics.ascent()), text)
-
-    def mousePressEvent(self, event) -> None:
-        """Take hold of the playhead, an end of the range, or start a new range with Shift."""
-        if event.button() != Qt.MouseButton.LeftButton or not self._session.scene:
-            return
-        playback = self._session.playback
-        x = event.position().x()
-        whole = playback.first == 0 and playback.last >= playback.num_frames - 1
-        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            self._drag = "last"
-            frame = self.frame_at(x)
-            playback.set_range(frame, frame)
-        elif not whole and abs(x - self.x_of(playback.first)) < _EDGE:
-            self._drag = "first"
-        elif not whole and abs(x - self.x_of(playback.last)) < _EDGE:
-            self._drag = "last"
-        else:
-            self._drag = "head"
-            self._session.playback.seek(self.frame_at(x))
-            row = int(event.position().y() // self._row_height())
-            ids = self._session.person_ids
-            if x < _LEFT and 0 <= row < len(ids):
-                self._drag = ""
-                self._session.select(ids[row])
-
-    def mouseMoveEvent(self, event) -> None:
-        """Scrub, or move an end of the range."""
-        playback, frame = self._session.playback, self.frame_at(event.position().x())
-        if self._drag == "head":
-            playback.seek(frame)
-        elif self._drag == "first":
-            playback.set_range(min(frame, playback.last), playback.last)
-        elif self._drag == "last":
-            playback.set_range(playback.first, max(frame, playback.first))
-
-    def mouseReleaseEvent(self, event) -> None:
-        """Let go."""
-        self._drag = ""
-
-    def mouseDoubleClickEvent(self, event) -> None:
-        """Loop over everything again."""
-        playback = self._session.playback
-        playback.set_range(0, playback.num_frames - 1)
-
-    @property
-    def scrubbing(self) -> bool:
-        """Whether the pointer holds the playhead."""
-        return self._drag == "head"
-
-    def keyPressEvent(self, event) -> None:
-        """Arrows, page keys, Home, End."""
-        playback = self._session.playback
-        second = max(round(playback.fps), 1)
-        moves = {
-            Qt.Key.Key_Left: -1,
-            Qt.Key.Key_Right: 1,
-            Qt.Key.Key_PageDown: second,
-            Qt.Key.Key_PageUp: -second,
-            Qt.Key.Key_Home: -playback.num_frames,
-            Qt.Key.Key_End: playback.num_frames,
-        }
-        if event.key() in moves:
-            playback.step(moves[event.key()])
-        else:
-            super().keyPressEvent(event)
+    def _fit(self) -> None:
+        plain = [re.sub(r"<[^>]*>", "", entry) for entry in self._entries]
+        metrics, count = self.fontMetrics(), len(plain)
+        while count and metrics.horizontalAdvance("    ".join(plain[:count])) > self.width() - 8:
+            count -= 1
+        text = " &nbsp; ".join(self._entries[:count])
+        if text != self.text():
+            self.setText(text)
 
 
 class TimelinePanel(QWidget):
@@ -318,6 +97,7 @@ class TimelinePanel(QWidget):
         self.range = label("", "quiet-number")
         self.range.setToolTip("Loop range in frames; drag on the strip with Shift to set it")
         self.speed = QComboBox(self)
+        self.speed.setFixedWidth(74)
         self.speed.setAccessibleName("Playback speed")
         self.speed.setToolTip("Playback speed, times real time; slow drawing drops frames")
         for speed in SPEEDS:
@@ -326,10 +106,7 @@ class TimelinePanel(QWidget):
         self.speed.currentIndexChanged.connect(lambda i: playback.set_speed(SPEEDS[i]))
         for widget in (self.frame, self.total, self.time, self.loop, self.range, self.speed):
             row.addWidget(widget)
-        self.legend = label("", "small")
-        # What has least to say gives way first: the title bar must not widen the window.
-        self.legend.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.legend.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.legend = Legend(self)
         row.addWidget(self.legend, 1)
         self.strip = TimelineStrip(session, self)
         column.addWidget(self.strip, 1)
@@ -337,6 +114,7 @@ class TimelinePanel(QWidget):
         playback.range_changed.connect(self._show_clip)
         playback.playing_changed.connect(self._show_playing)
         session.scene_changed.connect(self._show_clip)
+        session.runs_changed.connect(self._show_legend)
         self._theme: Theme = DARK
         self._show_clip()
 
@@ -359,6 +137,9 @@ class TimelinePanel(QWidget):
             *(self.frame, self.loop, self.speed),
         ):
             widget.setEnabled(there)
+        shown: tuple[QWidget, ...] = (self.frame, self.total, self.time, self.loop)
+        for part in (*shown, self.range, self.speed):
+            part.setVisible(there)
         self.frame.blockSignals(True)
         self.frame.setRange(0, max(playback.num_frames - 1, 0))
         self.frame.blockSignals(False)
@@ -367,7 +148,7 @@ class TimelinePanel(QWidget):
         self.range.setText(
             "" if not there else "loop all" if whole else f"loop {playback.first}–{playback.last}"
         )
-        self.legend.setVisible(there)
+        self._show_legend()
         self._show_frame(playback.frame)
 
     def _show_frame(self, frame: int) -> None:
@@ -379,6 +160,22 @@ class TimelinePanel(QWidget):
 
     def _show_playing(self, playing: bool) -> None:
         self.play.setIcon(icon("pause" if playing else "play", self._theme))
+
+    def _show_legend(self) -> None:
+        """Explain what the strip draws of this clip, and nothing that it does not."""
+        scene, state, theme = self._session.scene, self._session.state, self._theme
+        if scene is None or state is None:
+            self.legend.show_entries([])
+            return
+        entries = ["▬ observed"]
+        people = state.people.values()
+        if any(not p.observed.all() for p in people):
+            entries.append("┄ filled")
+        if any((p.contacts > 0.5).any() for p in people):
+            entries.append(f'<span style="color:{theme.quiet}">▁</span> foot contact')
+        if len(np.unique(scene.cameras.chunk)) > 1:
+            entries.append(f'<span style="color:{theme.warn}">┊</span> chunk border')
+        self.legend.show_entries(entries)
 
     def set_theme(self, theme: Theme) -> None:
         """Icons and colours."""
@@ -392,9 +189,5 @@ class TimelinePanel(QWidget):
         ):
             button.setIcon(icon(name, theme))
         self._show_playing(self._session.playback.playing)
-        self.legend.setText(
-            f"▬ observed &nbsp; ┄ filled &nbsp; "
-            f'<span style="color:{theme.quiet}">▁</span> foot contact &nbsp; '
-            f'<span style="color:{theme.warn}">┊</span> chunk border'
-        )
+        self._show_legend()
         self.strip.set_theme(theme)

@@ -229,7 +229,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         raise ExportError(
-            path, f"cannot be written ({error.strerror})", "choose another --output"
+            path, f"cannot be written ({error.strerror})", "choose another place"
         ) from None
 
 

@@ -126,7 +126,7 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         raise ExportError(
-            path, f"cannot be written ({error.strerror})", "choose another --output"
+            path, f"cannot be written ({error.strerror})", "choose another place"
         ) from None
 
 
