@@ -132,6 +132,14 @@ class RefinementConfig:
     )
     guard: bool = _key(True, "Roll back a sub-stage that held-out evidence says made it worse.")
     motion_prior: str = _key("", "Path of a HuMoR checkpoint; empty = the embedded prior.")
+    motion_prior_mode: Literal["transitions", "rollout"] = _key(
+        "transitions",
+        "transitions: states are the variables; rollout: first states and HuMoR's latents (slow).",
+        choices=("transitions", "rollout"),
+    )
+    motion_prior_initial_state: str = _key(
+        "", "Path of HuMoR's prior_gmm.npz; empty = the one beside the checkpoint, if any."
+    )
     threads: int = _key(
         0,
         "Worker threads of the solver; 0 = one per core, at most one per person.",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from refine_engine.config import RefinementConfig
     from refine_engine.refinement.clock import Clock
     from refine_engine.refinement.control import RunControl
+    from refine_engine.refinement.roll_out import RollOut
     from refine_engine.refinement.substages import SubStagePlan
     from refine_engine.state import OptimizationState, ScaleReport
     from refine_engine.terms.problem import Packed, Problem
@@ -73,6 +74,7 @@ class SubStageRun:
         weights = self._weights()
         frames = max((len(p.frames) for p in state.people.values()), default=0)
         windows = Windows(problem, self.plan.key, self.config, frames)
+        roll_out = self._roll_out(packed, weights)
         refresh_targets(problem, packed, weights)
         problem.prepare(packed, self.plan.key, weights, self._poll)
         total, terms = problem.evaluate(packed, weights)
@@ -99,7 +101,10 @@ class SubStageRun:
             if refresh_targets(problem, packed, weights):
                 problem.prepare(packed, self.plan.key, weights, self._poll)
             try:
-                result = step(problem, packed, weights, free, damping, poll=self._poll)
+                if roll_out is None:
+                    result = step(problem, packed, weights, free, damping, poll=self._poll)
+                else:
+                    result = roll_out.step(packed, weights, windows.horizon, self._poll)
             except Stopped:
                 self.stopped = True
                 break
@@ -127,6 +132,8 @@ class SubStageRun:
                 status = "converged"
                 break
         windows.close()
+        if roll_out is not None:
+            roll_out.close()
         problem.prepare(packed, self.plan.key, weights)
         if self.stopped:
             message = "stopped by the user; what was reached is kept"
@@ -142,6 +149,17 @@ class SubStageRun:
                 message = verdict.message
         self._after(packed, weights, free)
         yield self._end(current, status, iteration, total, terms, began, message)
+
+    def _roll_out(self, packed: Packed, weights: Mapping[str, float]) -> RollOut | None:
+        """The sequential mode, where the settings ask for it in ``motion``."""
+        if self.config.motion_prior_mode != "rollout" or self.plan.key != "motion":
+            return None
+        if not weights.get("cvae", 0.0) > 0.0:
+            return None
+        # Torch takes seconds to import, and only this mode needs it here.
+        from refine_engine.refinement.roll_out import RollOut
+
+        return RollOut(self.problem, packed)
 
     def _is_slow(self, result: StepResult[Packed]) -> bool:
         """Whether an iteration gained next to nothing, in loss and in alpha.

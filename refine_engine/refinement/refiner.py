@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from refine_engine.scene import Scene
 
-_CONTACTS_FRESH = ("environmental", "scale", "final")
+_CONTACTS_FRESH = ("motion", "environmental", "scale", "final")
 """Sub-stages before which contacts are found again: the motion has improved since."""
 _WARM_DAMPING = 1e-6
 LITTLE_INFLUENCE = 0.1

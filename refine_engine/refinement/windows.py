@@ -23,7 +23,9 @@ COARSE = 0.02
 """A window that is not the last is left when an iteration gains less than this share."""
 
 
-def window_lengths(first: int, longest: int | None, frames: int) -> tuple[int | None, ...]:
+def window_lengths(
+    first: int, longest: int | None, frames: int, *, rolled_out: bool = False
+) -> tuple[int | None, ...]:
     """Lengths in frames, growing; None = no borders at all.
 
     Parameters
@@ -34,13 +36,16 @@ def window_lengths(first: int, longest: int | None, frames: int) -> tuple[int | 
         ``humor_horizon_max``.
     frames
         Length of the clip.
+    rolled_out
+        Windows grow by ``first`` frames each instead of by a factor: a roll-out is chaotic, and
+        may only be a little longer than what has settled.
     """
     last = frames if longest is None else min(longest, frames)
     lengths: list[int | None] = []
     length = first
     while length < last:
         lengths.append(length)
-        length *= GROWTH
+        length = length + first if rolled_out else length * GROWTH
     return (*lengths, None if last >= frames else last)
 
 
@@ -62,7 +67,10 @@ class Windows:
         self.lengths: tuple[int | None, ...] = (None,)
         if sub_stage == "motion":
             self.lengths = window_lengths(
-                config.motion_prior_chunk_size, config.humor_horizon_max, frames
+                config.motion_prior_chunk_size,
+                config.humor_horizon_max,
+                frames,
+                rolled_out=config.motion_prior_mode == "rollout",
             )
         self._index = 0
         self._iterations = 0
@@ -87,6 +95,11 @@ class Windows:
     def close(self) -> None:
         """Back to no borders."""
         self._set(None)
+
+    @property
+    def horizon(self) -> int | None:
+        """Length of the present window in frames; None = no borders."""
+        return self.lengths[self._index]
 
     def _set(self, horizon: int | None) -> None:
         for term in self._terms:

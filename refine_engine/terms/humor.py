@@ -65,9 +65,14 @@ class HumorPrior:
     def __init__(self, model: HumorModel) -> None:
         self.model = model
         self.targets: dict[int, Targets] = {}
+        self.held = False
+        """While a roll-out has this part itself: no targets, no loss."""
 
     def refresh(self, track: Track, posed: Posed, common: Common) -> None:
         """Run the networks at the present state and keep the new targets of one person."""
+        if self.held:
+            self.targets.pop(track.id, None)
+            return
         self.targets[track.id] = decoded_targets(self.model, track.fps, posed, common)
 
     def loss(

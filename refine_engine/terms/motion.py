@@ -12,14 +12,18 @@ pull of a transition falls with its distance (:meth:`MotionPrior.influence` says
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from refine_engine.errors import ConfigError
 from refine_engine.motion_prior.features import OUTPUTS
 from refine_engine.motion_prior.transition import COMBINED, PRIOR_RATE, load_transition_prior
 from refine_engine.terms.humor import HumorPrior, load_humor
+from refine_engine.terms.initial_state import InitialState
 from refine_engine.terms.registry import CVAE_INFO
+from refine_engine.terms.stance import Stance
 from refine_engine.terms.transition_kernel import add_transitions, all_features
 
 if TYPE_CHECKING:
@@ -29,21 +33,55 @@ if TYPE_CHECKING:
     from refine_engine.terms.model import PersonModel
     from refine_engine.terms.protocol import Common, Posed, Term, Track
 
+MIXTURE_NAME = "prior_gmm.npz"
 SMALLEST_SHARE = 1e-6
 """Components that pull so much less than the strongest one are left out."""
 
 
 def motion_terms(config: RefinementConfig) -> tuple[Term, ...]:
-    """The term ``cvae``, for ``Problem(..., extra_terms=...)``.
+    """The parts of ``cvae``, for ``Problem(..., extra_terms=...)``.
+
+    Transitions of the embedded prior or of a HuMoR checkpoint; standing feet; with a checkpoint
+    and its mixture also how tracks begin.
 
     Raises
     ------
+    ConfigError
+        The settings ask the embedded prior for what only HuMoR has.
     InputError
-        ``config.motion_prior`` names a file that is no HuMoR checkpoint.
+        ``config.motion_prior`` names a file that is no HuMoR checkpoint, or the mixture's file is
+        none.
     """
     if config.motion_prior:
-        return (HumorPrior(load_humor(config.motion_prior)),)
-    return (MotionPrior(load_transition_prior()),)
+        found: list[Term] = [HumorPrior(load_humor(config.motion_prior)), Stance()]
+        mixture = initial_state_file(config)
+        if mixture is not None:
+            from refine_engine.motion_prior.humor.checkpoint import load_initial_state_prior
+
+            found.append(InitialState(load_initial_state_prior(mixture)))
+        return tuple(found)
+    if config.motion_prior_mode == "rollout":
+        raise ConfigError(
+            "motion_prior_mode",
+            "is 'rollout', but the embedded prior has no latent state to roll out",
+            "give a HuMoR checkpoint as motion_prior (--prior), or use 'transitions'",
+        )
+    if config.motion_prior_initial_state:
+        raise ConfigError(
+            "motion_prior_initial_state",
+            "belongs to a HuMoR checkpoint, and none is given",
+            "give one as motion_prior (--prior), or leave it empty",
+        )
+    return (MotionPrior(load_transition_prior()), Stance())
+
+
+def initial_state_file(config: RefinementConfig) -> Path | None:
+    """HuMoR's ``prior_gmm.npz``: the given one, else where its release puts it, else None."""
+    if config.motion_prior_initial_state:
+        return Path(config.motion_prior_initial_state)
+    folder = Path(config.motion_prior).parent
+    usual = (folder, folder.parent / "init_state_prior_gmm")
+    return next((f / MIXTURE_NAME for f in usual if (f / MIXTURE_NAME).is_file()), None)
 
 
 class MotionPrior:
