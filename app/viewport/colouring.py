@@ -81,13 +81,18 @@ def displacement_end(now: PosedBodies, before: PosedBodies) -> float:
     return nice_end(100.0 * float(np.percentile(largest, 95)) if largest else 1.0)
 
 
-def uncertainty(bodies: PosedBodies, person_id: int, frame: int) -> NDArray[np.float64] | None:
+def uncertainty(
+    bodies: PosedBodies, person_id: int, frame: int, *, coarse: bool = False
+) -> NDArray[np.float64] | None:
     """Standard deviation (V,) in centimetres of the surface; None where it is not known.
 
     A vertex has that of its joints, weighted as it is skinned.
     """
     sigma = bodies.joint_sigma(person_id, frame)
-    return None if sigma is None else bodies.body.weights @ (100.0 * sigma)
+    if sigma is None:
+        return None
+    ids, weights = bodies.skin(coarse=coarse).vertex_ids, bodies.body.weights
+    return (weights if ids is None else weights[ids]) @ (100.0 * sigma)
 
 
 def uncertainty_end(bodies: PosedBodies) -> float | None:

@@ -35,7 +35,9 @@ class Content:
     through: bool = False
     """Seen through the frame's camera."""
     thin: bool = False
-    """Fewer depth points, while something moves."""
+    """Fewer depth points and coarser bodies, while something moves."""
+    may_be_coarse: bool = False
+    """Whether coarser bodies are worth it: drawing takes long without a graphics card."""
     ratio: float = 1.0
     """Device pixels per pixel."""
 
@@ -60,6 +62,11 @@ class Content:
             for i in sorted(self.state.people)
             if self.style(i).visible and self.bodies.row(i, self.frame) is not None
         ]
+
+    @property
+    def coarse(self) -> bool:
+        """Whether bodies are drawn coarser just now."""
+        return self.thin and self.may_be_coarse
 
     def joints(self, person_id: int) -> Array | None:
         """(24, 3) of the present frame, world."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from vtkmodules.vtkCommonDataModel import vtkCellArray
 from vtkmodules.vtkRenderingCore import vtkProp, vtkRenderer
 
-from app.viewport.buffers import cells
 from app.viewport.colouring import (
     ValueScale,
     displacement,
@@ -19,7 +17,14 @@ from app.viewport.colouring import (
 from app.viewport.colours import rgb
 from app.viewport.content import Content
 from app.viewport.interface import Colouring
-from app.viewport.people import OUTLINE_PIXELS, BodyActors, BodyParts, Outline, ghostly
+from app.viewport.people import (
+    OUTLINE_PIXELS,
+    BodyActors,
+    BodyParts,
+    Outline,
+    Triangles,
+    ghostly,
+)
 from app.viewport.posed import PosedBodies
 from refine_engine.body import BodyModel
 from refine_engine.state import OptimizationState
@@ -54,7 +59,7 @@ class Crowd:
         self.people: dict[int, BodyActors] = {}
         self._ghosts: dict[int, BodyActors] = {}
         self._outline: Outline | None = None
-        self._triangles = vtkCellArray()
+        self._triangles = Triangles()
         self.value_scale: ValueScale | None = None
         """What colours mean, where bodies are coloured by a number."""
         self._scale_of: (
@@ -70,8 +75,8 @@ class Crowd:
         self.people, self._ghosts, self._outline = {}, {}, None
         self._scale_of = None
         if body is not None:
-            self._triangles = cells(body.faces)
-            self._outline = Outline(body, self._triangles, self._renderer)
+            self._triangles = Triangles()
+            self._outline = Outline(self._triangles, self._renderer)
 
     def surfaces(self) -> dict[int, vtkProp]:
         """Props that can be picked, by person."""
@@ -137,17 +142,18 @@ class Crowd:
         if self._outline is None or content.bodies is None:
             return
         shaded = content.options.mesh and not content.options.wire
-        mesh = content.bodies.mesh(i, content.frame) if shaded else None
+        coarse = content.coarse
+        mesh = content.bodies.mesh(i, content.frame, coarse=coarse) if shaded else None
         if mesh is None:
             self._outline.hide()
         else:
-            self._outline.show(*mesh, width, rgb(content.theme.text), back)
+            skin = content.bodies.skin(coarse=coarse)
+            self._outline.show(skin, mesh, width, rgb(content.theme.text), back)
 
     def _actors(self, where: dict[int, BodyActors], person_id: int) -> BodyActors:
         found = where.get(person_id)
         if found is None:
-            assert self._content.bodies is not None
-            found = BodyActors(self._content.bodies.body, self._triangles, self._renderer)
+            found = BodyActors(self._triangles, self._renderer)
             where[person_id] = found
         return found
 
@@ -157,9 +163,10 @@ class Crowd:
         if bodies is None:
             return
         if parts.mesh or parts.wire:
-            mesh = bodies.mesh(i, self._content.frame)
+            coarse = self._content.coarse
+            mesh = bodies.mesh(i, self._content.frame, coarse=coarse)
             if mesh is not None:
-                actors.place_mesh(*mesh)
+                actors.place_mesh(bodies.skin(coarse=coarse), *mesh)
         if parts.skeleton or parts.joints:
             joints = bodies.joints(i, self._content.frame)
             if joints is not None:
@@ -209,9 +216,11 @@ class Crowd:
         values: NDArray[np.floating] | None = None
         if end > 0 and bodies is not None and before is not None:
             if content.options.colouring == "uncertainty":
-                values = uncertainty(bodies, i, content.frame)
+                values = uncertainty(bodies, i, content.frame, coarse=content.coarse)
             else:
-                now, then = bodies.mesh(i, content.frame), before.mesh(i, content.frame)
+                now, then = (
+                    b.mesh(i, content.frame, coarse=content.coarse) for b in (bodies, before)
+                )
                 if now is not None and then is not None:
                     values = displacement(now[0], then[0])
         if values is None:

@@ -16,7 +16,8 @@ from app.viewport.ground import GroundGrid
 from app.viewport.interface import DisplayOptions, PersonStyle
 from app.viewport.lighting import add_lights
 from app.viewport.marks import ContactDiscs, Trails
-from app.viewport.posed import PosedBodies, SkinnedNormals
+from app.viewport.posed import PosedBodies
+from app.viewport.skin import coarse_skin
 from refine_engine.body import BodyModel
 from refine_engine.scene import Scene
 from refine_engine.state import OptimizationState
@@ -60,8 +61,8 @@ class Drawing(Content):
         self.evidence.forget()
         self.crowd.set_body(body if scene is not None else None)
         if scene is not None and body is not None:
-            normals = SkinnedNormals(body)
-            self.bodies, self.before = PosedBodies(body, normals), PosedBodies(body, normals)
+            coarse = coarse_skin(body) if self.may_be_coarse else None
+            self.bodies, self.before = PosedBodies(body, coarse), PosedBodies(body, coarse)
         self.set_state(state if scene is not None else None)
         self.invalidate()
 
@@ -107,10 +108,10 @@ class Drawing(Content):
         self.invalidate()
 
     def set_thin(self, thin: bool) -> None:
-        """Fewer depth points."""
+        """Fewer depth points, and coarser bodies where those may be."""
         if thin != self.thin:
             self.thin = thin
-            self.invalidate("cloud", "backdrop")
+            self.invalidate("cloud", "backdrop", "people")
 
     def set_theme(self, theme: Theme) -> None:
         """Background, grid and ghost colours."""

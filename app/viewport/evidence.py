@@ -20,9 +20,9 @@ from app.viewport.depth_cloud import (
     depth_picture,
     read_cloud,
 )
+from app.viewport.film import Film
 from app.viewport.look_through import NEAR, FrameCamera
 from app.viewport.picture import PicturePlane
-from refine_engine.errors import RefinementError
 
 Bytes = NDArray[np.uint8]
 
@@ -56,12 +56,14 @@ class Evidence:
         # Transparent bodies would show their own other sides. A thin layer of the same picture in
         # front of everything has the wanted effect alone.
         self._veil = PicturePlane(renderer, VEIL)
-        self._cloud_of: tuple[int, bool, bool, str] | None = None
-        self._video_frame: tuple[int, Bytes | None] | None = None
+        self.film = Film()
+        self._cloud_of: tuple[object, ...] | None = None
 
     def forget(self) -> None:
         """Another scene was opened."""
-        self._cloud_of = self._video_frame = None
+        self._cloud_of = None
+        scene = self._content.scene
+        self.film.set_video(None if scene is None else scene.video)
         self.cloud.set_cloud(None, None)
         self.camera.set_scene(self._content.scene)
 
@@ -84,7 +86,9 @@ class Evidence:
             self.cloud.set_visible(False)
             return
         frame, options = content.frame, content.options
-        key = (frame, content.thin, options.depth_image_colours, content.theme.name)
+        by_picture = options.depth_image_colours and self._video() is not None
+        coloured = self.film.number if by_picture else None
+        key = (frame, content.thin, coloured, content.theme.name)
         if key != self._cloud_of:
             points = read_cloud(scene, frame, THIN_POINTS if content.thin else FULL_POINTS)
             self.cloud.set_cloud(points, None if points is None else self._cloud_colours(points))
@@ -144,15 +148,5 @@ class Evidence:
         return np.stack([table[colours[:, k], k] for k in range(3)], -1)
 
     def _video(self) -> Bytes | None:
-        """The present frame of the video, decoded once."""
-        scene, frame = self._content.scene, self._content.frame
-        if scene is None or scene.video is None or frame >= scene.video.num_frames:
-            return None
-        if self._video_frame is None or self._video_frame[0] != frame:
-            try:
-                picture = scene.video.frame(frame)
-            except (RefinementError, OSError):
-                # One damaged frame: the depth's own colours stand in, as without a video.
-                picture = None
-            self._video_frame = frame, picture
-        return self._video_frame[1]
+        """The present frame of the video, or one shortly before it until that is decoded."""
+        return self.film.picture(self._content.frame)

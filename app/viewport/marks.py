@@ -85,27 +85,23 @@ class ContactDiscs:
 
     def show(self, feet: Sequence[tuple[Array, Colour]], plane: Array, light: Colour) -> None:
         """Draw discs at points (n, 3) in a colour each; ``light`` makes their rim."""
-        points, polys, colours, start = [], [], [], 0
-        basis = tangent_basis(plane[:3])
-        for soles, colour in feet:
-            on_ground = soles - heights(soles, plane)[:, None] * plane[:3]
-            for centre in on_ground:
-                for radius, lift, shade in (
-                    (DISC_RADIUS, 0.5, mixed(colour, light, 0.5)),
-                    (0.78 * DISC_RADIUS, 1.0, colour),
-                ):
-                    ring = centre + radius * self._circle @ basis
-                    points.append(ring + lift * ABOVE_GROUND * plane[:3])
-                    polys.append(np.arange(start, start + DISC_CORNERS))
-                    colours.append(np.tile(np.round(np.array(shade) * 255), (DISC_CORNERS, 1)))
-                    start += DISC_CORNERS
-        if not points:
+        centres = np.concatenate([np.zeros((0, 3)), *(soles for soles, _ in feet)])
+        if not len(centres):
             self._data.Initialize()
             return
+        centres = centres - heights(centres, plane)[:, None] * plane[:3]
+        ring = self._circle @ tangent_basis(plane[:3])
+        # The rim is the larger disc below, in a lighter shade.
+        lifted = ABOVE_GROUND * plane[:3]
+        rims = centres[:, None] + (DISC_RADIUS * ring + 0.5 * lifted)
+        inner = centres[:, None] + (0.78 * DISC_RADIUS * ring + lifted)
+        shades = np.array([c for soles, c in feet for _ in soles])
+        rim_shades = np.array([mixed(c, light, 0.5) for soles, c in feet for _ in soles])
+        colours = np.repeat(np.concatenate([rim_shades, shades]), DISC_CORNERS, axis=0)
         fresh_polydata(
-            np.concatenate(points),
-            polys=np.stack(polys),
-            colours=np.concatenate(colours).astype(np.uint8),
+            np.concatenate([rims, inner]).reshape(-1, 3),
+            polys=np.arange(2 * len(centres) * DISC_CORNERS).reshape(-1, DISC_CORNERS),
+            colours=np.round(255 * colours).astype(np.uint8),
             into=self._data,
         )
 

@@ -12,7 +12,8 @@ from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkProperty
 
 from app.viewport.buffers import Floats, PointBuffer, ValueBuffer, cells
 from app.viewport.colours import Colour, mixed
-from refine_engine.body import PARENTS, BodyModel
+from app.viewport.skin import Skin
+from refine_engine.body import PARENTS
 
 Array = NDArray[np.float64]
 
@@ -32,31 +33,51 @@ class BodyParts:
     joints: bool = False
 
 
+class Triangles:
+    """Faces of surfaces as VTK cells, made once for everybody."""
+
+    def __init__(self) -> None:
+        self._made: dict[Skin, vtkCellArray] = {}
+
+    def of(self, skin: Skin) -> vtkCellArray:
+        """Cells of a surface."""
+        found = self._made.get(skin)
+        if found is None:
+            found = self._made[skin] = cells(skin.faces)
+        return found
+
+
+class _Surface:
+    """Buffers of one posed surface, and what VTK draws from them."""
+
+    def __init__(self, count: int, triangles: vtkCellArray) -> None:
+        self.vertices = PointBuffer(count)
+        self.normals = ValueBuffer((count, 3), name="normals")
+        self.values = ValueBuffer((count,), name="values")
+        self.data = vtkPolyData()
+        self.data.SetPoints(self.vertices.points)
+        self.data.SetPolys(triangles)
+        self.data.GetPointData().SetNormals(self.normals.array)
+        self.data.GetPointData().SetScalars(self.values.array)
+
+
 class BodyActors:
     """One person's props.
 
     Parameters
     ----------
-    body
-        The body model.
     triangles
-        Its faces as VTK cells, shared between people.
+        Where faces come from, shared between people.
     renderer
         Where they are drawn.
     """
 
-    def __init__(self, body: BodyModel, triangles: vtkCellArray, renderer: vtkRenderer) -> None:
-        count = len(body.v_template)
+    def __init__(self, triangles: Triangles, renderer: vtkRenderer) -> None:
         self._renderer = renderer
-        self._vertices = PointBuffer(count)
-        self._normals = ValueBuffer((count, 3), name="normals")
-        self._values = ValueBuffer((count,), name="values")
-        self.mesh_data = vtkPolyData()
-        self.mesh_data.SetPoints(self._vertices.points)
-        self.mesh_data.SetPolys(triangles)
-        self.mesh_data.GetPointData().SetNormals(self._normals.array)
-        self.mesh_data.GetPointData().SetScalars(self._values.array)
-        self.mesh, self.mesh_mapper = _actor(self.mesh_data)
+        self._triangles = triangles
+        self._surfaces: dict[Skin, _Surface] = {}
+        self._surface: _Surface | None = None
+        self.mesh, self.mesh_mapper = _actor(vtkPolyData())
         shade(self.mesh.GetProperty())
 
         self._joints = PointBuffer(len(PARENTS))
@@ -100,10 +121,16 @@ class BodyActors:
             self.mesh.GetProperty().SetRepresentationToSurface()
             self.mesh.GetProperty().BackfaceCullingOn()
 
-    def place_mesh(self, vertices: Floats, normals: Floats) -> None:
-        """New surface."""
-        self._vertices.write(vertices)
-        self._normals.write(normals)
+    def place_mesh(self, skin: Skin, vertices: Floats, normals: Floats) -> None:
+        """Another pose, drawn with the triangles of ``skin``."""
+        surface = self._surfaces.get(skin)
+        if surface is None:
+            surface = self._surfaces[skin] = _Surface(len(vertices), self._triangles.of(skin))
+        if surface is not self._surface:
+            self._surface = surface
+            self.mesh_mapper.SetInputData(surface.data)
+        surface.vertices.write(vertices)
+        surface.normals.write(normals)
 
     def place_joints(self, joints: Array) -> None:
         """New joints (24, 3)."""
@@ -118,9 +145,16 @@ class BodyActors:
         self.bones.GetProperty().SetLineWidth(3.0 * ratio)
         self.balls.GetProperty().SetPointSize(8.0 * ratio)
 
+    @property
+    def values(self) -> NDArray[np.floating]:
+        """(V,) what the drawn surface is coloured by."""
+        return np.zeros(0) if self._surface is None else self._surface.values.values
+
     def paint_values(self, values: NDArray[np.floating], table: vtkLookupTable) -> None:
         """Colour every vertex by a value (V,)."""
-        self._values.write(values)
+        if self._surface is None:
+            return
+        self._surface.values.write(values)
         self.mesh_mapper.SetLookupTable(table)
         self.mesh_mapper.SetScalarRange(*table.GetTableRange())
         self.mesh_mapper.SetScalarVisibility(True)
@@ -151,12 +185,11 @@ class BodyActors:
 class Outline:
     """A thin line round the chosen person: the back of a body grown by a few pixels."""
 
-    def __init__(self, body: BodyModel, triangles: vtkCellArray, renderer: vtkRenderer) -> None:
-        self._grown = PointBuffer(len(body.v_template))
-        data = vtkPolyData()
-        data.SetPoints(self._grown.points)
-        data.SetPolys(triangles)
-        self.actor, self._mapper = _actor(data)
+    def __init__(self, triangles: Triangles, renderer: vtkRenderer) -> None:
+        self._triangles = triangles
+        self._grown: dict[Skin, tuple[PointBuffer, vtkPolyData]] = {}
+        self._skin: Skin | None = None
+        self.actor, self._mapper = _actor(vtkPolyData())
         look = self.actor.GetProperty()
         look.SetLighting(False)
         look.FrontfaceCullingOn()
@@ -175,19 +208,34 @@ class Outline:
         self.actor.SetVisibility(False)
 
     def show(
-        self, vertices: Floats, normals: Floats, width: float, colour: Colour, back: float
+        self,
+        skin: Skin,
+        mesh: tuple[Floats, Floats],
+        width: float,
+        colour: Colour,
+        back: float,
     ) -> None:
-        """Round a surface, ``width`` metres wide, pushed ``back`` by a share of the depth range.
+        """Round a posed surface (vertices, normals), ``width`` metres wide.
 
-        Without the push a grown inside (of the mouth, of an armpit) would come through the skin.
+        It is pushed ``back`` by a share of the depth range: without the push a grown inside (of
+        the mouth, of an armpit) would come through the skin.
         """
         shift = back / DEPTH_UNIT
         if _differs(shift, self._shifted):
             self._shifted = shift
             self._mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0.0, shift)
+        vertices, normals = mesh
+        if skin not in self._grown:
+            points, data = PointBuffer(len(vertices)), vtkPolyData()
+            data.SetPoints(points.points)
+            data.SetPolys(self._triangles.of(skin))
+            self._grown[skin] = points, data
+        if skin is not self._skin:
+            self._skin = skin
+            self._mapper.SetInputData(self._grown[skin][1])
         length = np.sqrt(np.einsum("ij,ij->i", normals, normals))
         grown = normals * (np.float32(width) / np.maximum(length, 0.1))[:, None]
-        self._grown.write(vertices + grown)
+        self._grown[skin][0].write(vertices + grown)
         self.actor.GetProperty().SetColor(*colour)
         self.actor.SetVisibility(True)
 

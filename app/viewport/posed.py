@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.viewport.buffers import Floats
+from app.viewport.skin import Skin, whole_skin
 from refine_engine.body import (
     BodyModel,
     BodyPoints,
@@ -22,46 +23,12 @@ from refine_engine.state import OptimizationState, PersonState
 
 Array = NDArray[np.float64]
 
-CACHED_MESHES = 240
-"""Posed meshes kept for scrubbing to and fro: 40 MB."""
+CACHED_BYTES = 40_000_000
+"""Memory of posed meshes kept for scrubbing to and fro: 240 whole ones, or a thousand coarse."""
+CACHED_MOTIONS = 4000
 
 SOLES = ("left_sole_heel", "left_sole_ball", "right_sole_heel", "right_sole_ball")
 """Skin points in the order of :data:`refine_engine.state.CONTACT_POINTS`."""
-
-
-class SkinnedNormals:
-    """Normals of a posed surface: those of the mean body, turned as the skin is.
-
-    They differ from the posed surface's own by a few degrees where the skin folds, which no
-    shading shows, and take a tenth of the time: one product instead of a pass over all faces.
-
-    Parameters
-    ----------
-    body
-        The body model.
-    """
-
-    def __init__(self, body: BodyModel) -> None:
-        rest = surface_normals(body.v_template, body.faces)
-        carried = body.weights[..., None] * rest[:, None, :]
-        self._carried = carried.reshape(len(rest), -1).astype(np.float32)
-
-    def __call__(self, motion: JointMotion) -> Floats:
-        """Normals (V, 3) under joint rotations; only nearly of unit length (weights are mixed)."""
-        # (24, 3, 3): the columns of each joint's rotation.
-        turned = motion.rotations.transpose(0, 2, 1).reshape(-1, 3).astype(np.float32)
-        normals: Floats = self._carried @ turned
-        return normals
-
-
-def surface_normals(vertices: Array, faces: NDArray[np.int32]) -> Array:
-    """Unit normals (V, 3) of a surface, weighted by area; zero where no face is."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    face = np.cross(b - a, c - a)
-    normals = np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(normals, faces[:, k], face)
-    return normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-20)
 
 
 class PosedBodies:
@@ -71,16 +38,18 @@ class PosedBodies:
     ----------
     body
         The body model.
-    normals
-        Of the body; shared by all states.
+    coarse
+        A surface of fewer vertices; None = there is none, the whole one is always posed.
     """
 
-    def __init__(self, body: BodyModel, normals: SkinnedNormals) -> None:
+    def __init__(self, body: BodyModel, coarse: Skin | None = None) -> None:
         self.body = body
         self.state: OptimizationState | None = None
-        self._normals = normals
+        self._whole = whole_skin(body)
+        self._coarse = coarse or self._whole
         self._soles: BodyPoints = named_points(body, SOLES)
-        self._meshes: OrderedDict[tuple[int, int], tuple[Floats, Floats]] = OrderedDict()
+        self._meshes: OrderedDict[tuple[int, int, Skin], tuple[Floats, Floats]] = OrderedDict()
+        self._bytes = 0
         self._motions: dict[tuple[int, int], JointMotion] = {}
 
     def set_state(self, state: OptimizationState | None) -> None:
@@ -88,6 +57,7 @@ class PosedBodies:
         if state is not self.state:
             self.state = state
             self._meshes.clear()
+            self._bytes = 0
             self._motions.clear()
 
     def row(self, person_id: int, frame: int) -> int | None:
@@ -111,7 +81,7 @@ class PosedBodies:
                 person.body_pose[row],
                 person.transl_world[row],
             )
-            if len(self._motions) > 4 * CACHED_MESHES:
+            if len(self._motions) > CACHED_MOTIONS:
                 self._motions.clear()
             self._motions[person_id, frame] = found
         return found
@@ -152,9 +122,16 @@ class PosedBodies:
         pelvis = rest_joints(self.body, person.betas)[0]
         return person.frames, person.transl_world + pelvis
 
-    def mesh(self, person_id: int, frame: int) -> tuple[Floats, Floats] | None:
-        """Vertices and (nearly unit) normals (6890, 3), world; None where the person is absent."""
-        key = (person_id, frame)
+    def skin(self, *, coarse: bool) -> Skin:
+        """The surface that :meth:`mesh` poses."""
+        return self._coarse if coarse else self._whole
+
+    def mesh(
+        self, person_id: int, frame: int, *, coarse: bool = False
+    ) -> tuple[Floats, Floats] | None:
+        """Vertices and (nearly unit) normals (V, 3), world; None where the person is absent."""
+        skin = self.skin(coarse=coarse)
+        key = (person_id, frame, skin)
         found = self._meshes.get(key)
         if found is not None:
             self._meshes.move_to_end(key)
@@ -162,14 +139,16 @@ class PosedBodies:
         row, person = self.row(person_id, frame), self._person(person_id)
         if row is None or person is None:
             return None
-        shaped = shaped_body(self.body, person.betas, np.float32)
+        shaped = shaped_body(self.body, person.betas, np.float32, skin.vertex_ids)
         motion = self.motion(person_id, frame)
         assert motion is not None
         vertices = np.asarray(shaped.placed(motion, person.body_pose[row]), dtype=np.float32)
-        found = vertices, self._normals(motion)
+        found = vertices, skin.normals(motion)
         self._meshes[key] = found
-        while len(self._meshes) > CACHED_MESHES:
-            self._meshes.popitem(last=False)
+        self._bytes += vertices.nbytes + found[1].nbytes
+        while self._bytes > CACHED_BYTES:
+            _, oldest = self._meshes.popitem(last=False)
+            self._bytes -= oldest[0].nbytes + oldest[1].nbytes
         return found
 
     def _person(self, person_id: int) -> PersonState | None:

@@ -67,6 +67,7 @@ class SceneView(QWidget):
         self.viewpoint = Viewpoint()
         self.mode: CameraMode = "orbit"
         self.canvas = make_canvas(self.vtk_renderer, self)
+        self.drawing.may_be_coarse = not self.canvas.on_screen
         self.canvas.before_frame = self._before_frame
         self.canvas.overlay = self._paint_overlay
         self.canvas.pointer = Hand(self)
@@ -75,6 +76,8 @@ class SceneView(QWidget):
         inside = QVBoxLayout(self)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.addWidget(self.canvas)
+        self.film = self.drawing.evidence.film
+        self.film.arrived.connect(self._on_picture)
         self._extent: Extent | None = None
         self._image_window = ImageWindow()
         self._picker = PeoplePicker()
@@ -229,11 +232,14 @@ class SceneView(QWidget):
         thin = self.drawing.thin
         smooth = bool(self.vtk_renderer.GetUseFXAA())
         self.drawing.set_thin(False)
+        self.film.at_once = True
+        self._on_picture()
         self._picture_ratio = points * times
         self._set_smooth(not finer)
         fine = self.canvas.grab_picture(size * times)
         self._set_smooth(smooth)
         self._picture_ratio = None
+        self.film.at_once = False
         self.drawing.set_thin(thin)
         image = fine.scaled(
             size,
@@ -257,6 +263,7 @@ class SceneView(QWidget):
         self._closed = True
         self._idle.stop()
         self._pace.stop()
+        self.film.stop()
         self.canvas.before_frame = None
         self.canvas.overlay = None
         self.canvas.pointer = Pointer()
@@ -356,6 +363,10 @@ class SceneView(QWidget):
         if ratio != self.drawing.ratio:
             self.drawing.ratio = ratio
             self.drawing.invalidate()
+
+    def _on_picture(self) -> None:
+        self.drawing.invalidate("camera", "cloud", "backdrop")
+        self.request_render()
 
     def _on_drawn(self, seconds: float) -> None:
         self._last_seconds, self._last_end = seconds, time.perf_counter()

@@ -135,6 +135,8 @@ class Shown:
         """Draw what was asked for."""
         for _ in range(3):
             self._qapp.processEvents()
+            while self.view.film.busy:
+                self._qapp.processEvents()
 
     def joint(self, person_id: int, joint: int) -> tuple[int, int]:
         """Row and column of a joint in the view."""

@@ -265,7 +265,7 @@ def test_displacement_is_coloured_by_centimetres_from_the_ghost(shown: Shown) ->
     scale = view.drawing.crowd.value_scale
     assert scale is not None
     assert scale.end == 10
-    values = view.drawing.crowd.people[1]._values.values
+    values = view.drawing.crowd.people[1].values
     assert values == pytest.approx(np.full(len(values), 10.0), abs=1e-3)
 
 
@@ -282,7 +282,7 @@ def test_uncertainty_is_coloured_once_it_is_known(shown: Shown, state: Optimizat
     view.show_state(replace(state, people=people))
     view.request_render()
     shown.settle()
-    values = view.drawing.crowd.people[4]._values.values
+    values = view.drawing.crowd.people[4].values
     assert values == pytest.approx(np.full(len(values), 3.0), abs=1e-3)
     assert view.drawing.crowd.value_scale is not None
     assert view.drawing.crowd.value_scale.end == 5

@@ -10,11 +10,13 @@ from made_up import ONLY_MESH, make_scene, make_state
 from vtkmodules.vtkRenderingCore import vtkRenderer
 
 from app.theme import DARK
+from app.viewport import posed
 from app.viewport.colouring import colour_at, nice_end
 from app.viewport.depth_cloud import depth_span, read_cloud, trusted
 from app.viewport.drawing import Drawing
 from app.viewport.overlay import bar_length
-from app.viewport.posed import CACHED_MESHES, PosedBodies, SkinnedNormals, surface_normals
+from app.viewport.posed import PosedBodies
+from app.viewport.skin import SkinnedNormals, coarse_skin, surface_normals
 from refine_engine.body import BodyModel, joint_kinematics, rest_joints, skin_mesh
 from refine_engine.geometry.rotations import exp_so3
 from refine_engine.refinement.input import DepthArrays, MaskArrays
@@ -45,9 +47,11 @@ def test_skinned_normals_are_close_to_those_of_the_posed_surface(body: BodyModel
     assert np.percentile(angle, 95) < 25.0
 
 
-def test_meshes_are_those_of_the_engine_and_the_cache_stays_small(body: BodyModel) -> None:
+def test_meshes_are_those_of_the_engine_and_the_cache_stays_small(
+    body: BodyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state = make_state()
-    bodies = PosedBodies(body, SkinnedNormals(body))
+    bodies = PosedBodies(body)
     bodies.set_state(state)
     person = state.people[4]
     mesh = bodies.mesh(4, 3)
@@ -59,9 +63,30 @@ def test_meshes_are_those_of_the_engine_and_the_cache_stays_small(body: BodyMode
     assert bodies.mesh(4, 3) is mesh
     assert bodies.mesh(4, 1) is None
     assert bodies.mesh(9, 3) is None
-    assert len(bodies._meshes) <= CACHED_MESHES
+    monkeypatch.setattr(posed, "CACHED_BYTES", 3 * (mesh[0].nbytes + mesh[1].nbytes))
+    frames = [frame for frame in range(10) if bodies.mesh(1, frame) is not None]
+    assert len(frames) > 3
+    assert len(bodies._meshes) == 3
     bodies.set_state(make_state(0.1))
     assert bodies.mesh(4, 3) is not mesh
+
+
+def test_coarse_surface_is_part_of_the_body_and_closed(body: BodyModel) -> None:
+    skin = coarse_skin(body)
+    assert skin.vertex_ids is not None
+    assert len(skin.vertex_ids) < 0.27 * len(body.v_template)
+    assert skin.faces.max() == len(skin.vertex_ids) - 1
+    edges = np.sort(np.concatenate([skin.faces[:, [a, b]] for a, b in ((0, 1), (1, 2), (2, 0))]))
+    edges = np.sort(edges, axis=1)
+    _, sides = np.unique(edges, axis=0, return_counts=True)
+    assert (sides == 2).mean() > 0.99
+    bodies = PosedBodies(body, skin)
+    bodies.set_state(make_state())
+    whole, coarse = bodies.mesh(4, 3), bodies.mesh(4, 3, coarse=True)
+    assert whole is not None
+    assert coarse is not None
+    assert coarse[0] == pytest.approx(whole[0][skin.vertex_ids], abs=1e-6)
+    assert coarse[1] == pytest.approx(whole[1][skin.vertex_ids], abs=1e-6)
 
 
 def test_least_trusted_points_are_left_out() -> None:

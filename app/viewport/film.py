@@ -1,0 +1,105 @@
+"""Pictures of the video, decoded beside the window: a frame far from the last one takes long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from PyQt6.QtCore import QObject, QRunnable, QThreadPool, pyqtSignal
+
+from refine_engine.errors import RefinementError
+from refine_engine.scene import VideoFrames
+
+Bytes = NDArray[np.uint8]
+
+
+class _Decode(QRunnable):
+    """Decodes one frame on a thread of the pool."""
+
+    def __init__(
+        self, video: VideoFrames, frame: int, done: Callable[[object, int, object], None]
+    ) -> None:
+        super().__init__()
+        self._video, self._frame, self._done = video, frame, done
+
+    def run(self) -> None:
+        """Decode, then hand over the picture."""
+        self._done(self._video, self._frame, decoded(self._video, self._frame))
+
+
+class Film(QObject):
+    """The picture of the present frame, or the last one that was there in time.
+
+    Only the newest wish is kept: while one frame is decoded, all others but the last are forgotten.
+    """
+
+    arrived = pyqtSignal()
+    """Another picture is there."""
+    _decoded = pyqtSignal(object, int, object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_once = False
+        """Decode where asked and wait for it: for pictures that are kept."""
+        self.number = -1
+        """The frame that :meth:`picture` returned last."""
+        self._video: VideoFrames | None = None
+        self._picture: Bytes | None = None
+        self._wanted: int | None = None
+        self._busy = False
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
+        self._decoded.connect(self._on_decoded)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a picture is on its way."""
+        return self._busy
+
+    def set_video(self, video: VideoFrames | None) -> None:
+        """Another video, or none; what was decoded of the one before is forgotten."""
+        self._video, self._picture, self._wanted, self.number = video, None, None, -1
+
+    def picture(self, frame: int) -> Bytes | None:
+        """(H, W, 3) of a frame or, until it arrives, of an earlier wish; None where there is none.
+
+        A frame that cannot be decoded has none, as without a video.
+        """
+        if self._video is None or frame >= self._video.num_frames:
+            return None
+        if frame != self.number:
+            if self.at_once:
+                self.number, self._picture = frame, decoded(self._video, frame)
+            else:
+                self._want(frame)
+        return self._picture
+
+    def stop(self) -> None:
+        """Wait for the thread; nothing arrives afterwards."""
+        self.set_video(None)
+        self.blockSignals(True)
+        self._pool.waitForDone()
+
+    def _want(self, frame: int) -> None:
+        if self._busy or self._video is None:
+            self._wanted = frame
+            return
+        self._busy, self._wanted = True, None
+        self._pool.start(_Decode(self._video, frame, self._decoded.emit))
+
+    def _on_decoded(self, video: object, frame: int, picture: Bytes | None) -> None:
+        self._busy = False
+        if video is self._video:
+            self.number, self._picture = frame, picture
+            self.arrived.emit()
+        if self._wanted is not None and self._wanted != self.number:
+            self._want(self._wanted)
+
+
+def decoded(video: VideoFrames, frame: int) -> Bytes | None:
+    """A frame's picture; None where the file is damaged there."""
+    try:
+        return video.frame(frame)
+    except (RefinementError, OSError):
+        return None
