@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 
     from refine_engine.scene import Scene
 
-_CONTACTS_FRESH = ("motion", "environmental", "scale", "final")
-"""Sub-stages before which contacts are found again: the motion has improved since."""
+_GROUNDED: tuple[SubStage, ...] = ("environmental", "scale", "final")
+"""Sub-stages that hold feet to the ground. Before the first of them contacts are found again, for
+the motion has improved since ``init``; after it they would only confirm themselves."""
 _WARM_DAMPING = 1e-6
 LITTLE_INFLUENCE = 0.1
 """Below this share of its usual influence, the motion prior leaves a person alone."""
@@ -261,6 +262,7 @@ class Stage5Refiner:
         control.substage_finished()
         begin = SUBSTAGES.index(first) if first is not None else 1
         used = 0
+        grounded = given is not None and begin > SUBSTAGES.index(_GROUNDED[0])
         stopped = control.verdict == "stop"
         self._publish(initial, state, results, stopped=stopped, complete=False)
         yield ended
@@ -276,7 +278,9 @@ class Stage5Refiner:
                 results.append(skipped)
                 yield self._skip_snapshot(plan, state, clock, reason)
                 continue
-            if key in _CONTACTS_FRESH and self._body is not None:
+            if (key == "motion" or key in _GROUNDED) and not grounded:
+                grounded = key in _GROUNDED
+                assert self._body is not None
                 state = read_only(redetect_contacts(state, self._body, scene.fps))
             run = self._substage_run(plan, control, clock, self.config.max_total_iterations - used)
             for snapshot in run.run(state):
@@ -318,7 +322,14 @@ class Stage5Refiner:
             start = replace(start, scale=replace(start.scale, alpha_0=given.alpha_0))
         self._start = start = replace(start, state=read_only(start.state))
         state = read_only(given) if given is not None else start.state
-        self._problem = Problem(scene, self._body, state, self.config, motion_terms(self.config))
+        self._problem = Problem(
+            scene,
+            self._body,
+            state,
+            self.config,
+            motion_terms(self.config),
+            floor=start.floor,
+        )
         begun = Snapshot(
             event="begin",
             sub_stage="init",

@@ -41,7 +41,8 @@ Feet on one line fix no tilt about that line, so without this the plane of one p
 straight on ends anywhere."""
 UP = np.array([0.0, 1.0, 0.0])
 FRAMES_A_STANCE = 10
-"""Frames that see one and the same stance: what the lean is weighed against is counted so often."""
+"""Frames that see one and the same stance: what the lean is weighed against is counted so often,
+and so is what the depth maps say of it."""
 
 SKATE_INFO = TermInfo(
     name="skate",
@@ -289,7 +290,8 @@ def lean_loss(track: Track, common: Common, weight: float, model: PersonModel | 
     """Lean of the plane's normal n against up, a person's share: ``(1 - n . up) / sigma^2``.
 
     For small angles this is half the squared angle over :data:`TILT_SIGMA`; it stays smooth up to
-    half a turn.
+    half a turn. Where the depth maps show how the floor lies, ``n M n / 2`` is added, with M
+    the information about its normal.
     """
     stances = len(track) / FRAMES_A_STANCE / common.people
     strength = weight * HEIGHT_SIGMA_M**2 * stances / TILT_SIGMA**2
@@ -298,4 +300,13 @@ def lean_loss(track: Track, common: Common, weight: float, model: PersonModel | 
         model.shared_gradient[1:3] -= strength * (common.plane_basis @ UP)
         model.shared_hessian[1, 1] += strength * max(level, 0.1)
         model.shared_hessian[2, 2] += strength * max(level, 0.1)
-    return strength * (1.0 - level)
+    total = strength * (1.0 - level)
+    if common.floor is not None:
+        often = weight * HEIGHT_SIGMA_M**2 * FRAMES_A_STANCE / common.people
+        pull = often * (common.floor.information @ common.plane[:3])
+        total += 0.5 * float(common.plane[:3] @ pull)
+        if model is not None:
+            basis = common.plane_basis
+            model.shared_gradient[1:3] += basis @ pull
+            model.shared_hessian[1:3, 1:3] += often * (basis @ common.floor.information @ basis.T)
+    return total

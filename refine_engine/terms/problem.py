@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from refine_engine.scene import Array, Scene
     from refine_engine.solver.levenberg import Free, Poll, Run
     from refine_engine.state import OptimizationState, PersonState
+    from refine_engine.terms.floor import FloorTilt
     from refine_engine.terms.protocol import Track
 
 FIRST_KEYPOINT_SCALE_PX = 60.0
@@ -98,6 +99,8 @@ class Problem:
         Terms beyond the built-in ones, such as the motion prior.
     hold_out
         Keep a tenth of the evidence aside for :meth:`evidence`.
+    floor
+        How the floor lies where ``init`` found that in the depth maps.
     """
 
     def __init__(
@@ -109,8 +112,10 @@ class Problem:
         extra_terms: Sequence[Term] = (),
         *,
         hold_out: bool = True,
+        floor: FloorTilt | None = None,
     ) -> None:
         self.scene, self.body, self.config = scene, body, config
+        self.floor = floor
         self.threads = config.threads
         self.ids = tuple(sorted(state.people))
         self.terms: tuple[Term, ...] = (*built_in_terms(), *extra_terms)
@@ -395,6 +400,7 @@ class Problem:
             people=len(self.ids),
             alpha_0=self._template.alpha_0,
             alpha_0_log_sigma=self._template.alpha_0_log_sigma,
+            floor=self.floor,
             active=frozenset(term.info.name for term, _ in self.active_terms(weights or {})),
         )
 

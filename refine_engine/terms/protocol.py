@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from refine_engine.body import BodyModel
     from refine_engine.scene import Array, BoolArray, IntArray
     from refine_engine.terms.depth_samples import DepthEvidence
+    from refine_engine.terms.floor import FloorTilt
     from refine_engine.terms.model import PersonModel
     from refine_engine.terms.points import BodyLayout
 
@@ -154,6 +155,8 @@ class Common:
     """Alpha as ``init`` found it."""
     alpha_0_log_sigma: float | None = None
     """Standard deviation of its logarithm; None = it was given, not estimated."""
+    floor: FloorTilt | None = None
+    """How the floor lies, as the depth maps show it; None = unknown."""
     active: frozenset[str] = frozenset()
     """Names of the terms that count in this evaluation."""
 

@@ -12,10 +12,17 @@ from refine_engine.geometry.planes import heights
 if TYPE_CHECKING:
     from refine_engine.scene import Array, BoolArray
 
-ENTER_SPEED, LEAVE_SPEED = 0.35, 0.70
+ENTER_SPEED, LEAVE_SPEED = 0.35, 0.60
 """Metres per second: slower than the first begins a contact, faster than the second ends it."""
-ENTER_HEIGHT, LEAVE_HEIGHT = 0.06, 0.11
-"""Metres over the plane, likewise. Sole points; the margin covers the noise of a pose network."""
+ENTER_HEIGHT, LEAVE_HEIGHT = 0.06, 0.10
+"""Metres over where the person's feet usually stand, likewise. Sole points; the margin covers the
+noise of a pose network."""
+STANDING_QUANTILE = 0.3
+"""Which of the heights of the lowest slow sole point is taken for where a person stands: the
+median of walkers and standers lies above it, because slow feet are also just leaving the ground."""
+MOST_OFF_GROUND = 0.2
+"""Metres by which a person at a wrong distance may stand above or below the plane."""
+FEWEST_SLOW = 5
 SMOOTHING_S = 0.06
 """Standard deviation of the Gaussian over time, seconds: a raw network's feet jitter by more
 in one frame than a walking foot moves in one."""
@@ -53,14 +60,43 @@ def detect_contacts(feet_world: Array, plane: Array, fps: float, observed: BoolA
     Array
         (n, 4) in [0, 1]: 0 outside a contact; inside, the product of two logistic factors of
         speed and height that is near 1 well inside the thresholds.
+
+    Notes
+    -----
+    Heights count from where this person's slow feet are (:func:`standing_height`), not from the
+    plane: a person whose distance is 3 % off stands centimetres above or below the others' floor.
     """
     speed = foot_speeds(feet_world, fps)
     height = heights(smoothed(feet_world, fps), plane)
+    height = height - standing_height(speed, height, observed)
     enter = (speed < ENTER_SPEED) & (height < ENTER_HEIGHT)
     stay = (speed < LEAVE_SPEED) & (height < LEAVE_HEIGHT)
     held = _hysteresis(enter & observed[:, None], stay & observed[:, None])
     trust = _falling(speed, ENTER_SPEED, LEAVE_SPEED) * _falling(height, ENTER_HEIGHT, LEAVE_HEIGHT)
     return np.where(held, trust, 0.0)
+
+
+def standing_height(speed: Array, height: Array, observed: BoolArray) -> float:
+    """Height in metres over the plane at which a person's feet stand, from slow sole points.
+
+    Parameters
+    ----------
+    speed, height
+        (n, 4) m/s and metres.
+    observed
+        (n,) rows that were measured.
+
+    Returns
+    -------
+    float
+        At most :data:`MOST_OFF_GROUND` either way; 0 where hardly a foot is slow.
+    """
+    slow = np.where((speed < ENTER_SPEED) & observed[:, None], height, np.inf).min(-1)
+    slow = slow[np.isfinite(slow)]
+    if len(slow) < FEWEST_SLOW:
+        return 0.0
+    usual = float(np.quantile(slow, STANDING_QUANTILE))
+    return float(np.clip(usual, -MOST_OFF_GROUND, MOST_OFF_GROUND))
 
 
 def _hysteresis(enter: BoolArray, stay: BoolArray) -> BoolArray:

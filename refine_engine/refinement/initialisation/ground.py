@@ -31,6 +31,7 @@ def initial_ground(
     *,
     fixed_offset: float = 0.0,
     seed: int = 0,
+    tilt: Array | None = None,
 ) -> tuple[Array, str]:
     """Find the ground under everybody's feet.
 
@@ -43,12 +44,15 @@ def initial_ground(
     up
         (3,) unit vector against gravity.
     method
-        ``median``: normal = up, offset = median of the lowest slow feet. ``ransac``: tilt too.
+        ``median``: normal = up, or ``tilt``; offset = median of the lowest slow feet.
+        ``ransac``: the tilt from the feet too.
         ``fixed``: normal = up, the given offset.
     fixed_offset
         ``d`` of a fixed plane, metres.
     seed
         Of RANSAC's draws.
+    tilt
+        (3,) normal of the floor where something measured it; ``median`` takes it instead of up.
 
     Returns
     -------
@@ -59,7 +63,12 @@ def initial_ground(
     """
     if method == "fixed":
         return np.append(up, fixed_offset), "the ground plane is fixed by the settings"
-    flat = _median_plane(feet_world, speeds, up)
+    flat = _median_plane(feet_world, speeds, up if tilt is None else tilt)
+    if method == "median" and tilt is not None:
+        return flat, (
+            "the ground is as level as the floor in the depth maps, at the median height of the "
+            "lowest slow feet"
+        )
     if method == "median":
         return flat, "the ground is level, at the median height of the lowest slow feet"
     return _ransac_plane(feet_world, speeds, flat, np.random.default_rng(seed))

@@ -16,6 +16,7 @@ from refine_engine.refinement.initialisation.ground import initial_ground
 from refine_engine.refinement.initialisation.scale import InitialScale, initial_scale
 from refine_engine.refinement.placement import place_in_world
 from refine_engine.state import OptimizationState, PersonState
+from refine_engine.terms.floor import FloorTilt, floor_tilt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,8 @@ class Start:
     scale: InitialScale
     notes: tuple[str, ...]
     """Sentences for the user: what was estimated and how, how much was filled."""
+    floor: FloorTilt | None = None
+    """How the floor lies, as the depth maps show it."""
 
 
 def initialise(scene: Scene, body: BodyModel, config: RefinementConfig) -> Start:
@@ -43,14 +46,7 @@ def initialise(scene: Scene, body: BodyModel, config: RefinementConfig) -> Start
     scale = initial_scale(scene, body, config)
     people = {i: _dense(scene, body, i, scale.alpha_0) for i in sorted(scene.people)}
     feet = {i: feet_of(body, p) for i, p in people.items()}
-    plane, ground_note = initial_ground(
-        [feet[i][p.observed] for i, p in people.items()],
-        [foot_speeds(feet[i], scene.fps)[p.observed] for i, p in people.items()],
-        Y_UP,
-        config.ground_plane_init,
-        fixed_offset=config.ground_plane_offset,
-        seed=config.seed,
-    )
+    plane, ground_note, floor = _ground(scene, config, people, feet, scale.alpha_0)
     chunks = int(scene.cameras.chunk.max(initial=0)) + 1
     state = OptimizationState(
         people=with_contacts(people, feet, plane, scene.fps),
@@ -63,7 +59,39 @@ def initialise(scene: Scene, body: BodyModel, config: RefinementConfig) -> Start
     notes = [scale.note, ground_note]
     if filled:
         notes.append(f"{filled} frames between measured ones were filled in and count as unseen")
-    return Start(state, scale, tuple(notes))
+    return Start(state, scale, tuple(notes), floor)
+
+
+def _ground(
+    scene: Scene,
+    config: RefinementConfig,
+    people: Mapping[int, PersonState],
+    feet: Mapping[int, Array],
+    alpha: float,
+) -> tuple[Array, str, FloorTilt | None]:
+    """The first plane, how it was found, and what the depth maps say of its tilt."""
+    seen = [feet[i][p.observed] for i, p in people.items()]
+    speeds = [foot_speeds(feet[i], scene.fps)[p.observed] for i, p in people.items()]
+
+    def found(tilt: Array | None) -> tuple[Array, str]:
+        return initial_ground(
+            seen,
+            speeds,
+            Y_UP,
+            config.ground_plane_init,
+            fixed_offset=config.ground_plane_offset,
+            seed=config.seed,
+            tilt=tilt,
+        )
+
+    plane, note = found(None)
+    if config.ground_plane_init == "fixed" or config.lambda_depth == 0 or scene.depth is None:
+        return plane, note, None
+    shared = config.depth_scale == "shared" and scene.depth.shares_camera_unit
+    floor = floor_tilt(scene, plane, alpha, shared_depth=shared)
+    if floor is None:
+        return plane, note, None
+    return *found(floor.normal), floor
 
 
 def redetect_contacts(state: OptimizationState, body: BodyModel, fps: float) -> OptimizationState:

@@ -167,6 +167,19 @@ def test_contacts_have_hysteresis() -> None:
     assert (contacts[:, 1] == 0).all()
 
 
+def test_contacts_count_from_where_the_person_stands() -> None:
+    n, plane = 60, np.array([0.0, 1, 0, 0])
+    feet = np.zeros((n, 4, 3))
+    feet[:, 2:, 1] = 0.3
+    everything = np.ones(n, dtype=bool)
+    for off in (-0.15, 0.15):
+        contacts = detect_contacts(feet + [0.0, off, 0.0], plane, 30.0, everything)
+        assert (contacts[:, :2] > 0.8).all()
+        assert (contacts[:, 2:] == 0).all()
+    # Feet that rest on a chair, half a metre up, stand on no ground.
+    assert (detect_contacts(feet + [0.0, 0.5, 0.0], plane, 30.0, everything) == 0).all()
+
+
 def test_up_is_found_from_upright_bodies(standing_scene: SceneMaker) -> None:
     scene, body = standing_scene(people=2)
     from refine_engine.body import joint_positions
