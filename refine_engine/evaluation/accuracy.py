@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
         "--motion", type=Path, metavar="DIR", help="motion clips (default: embedded motions)"
     )
     parser.add_argument("--seeds", type=int, default=3, help="scenes of each arrangement")
+    parser.add_argument(
+        "--first-seed", type=int, default=0, help="other scenes, for tuning (default: 0)"
+    )
     parser.add_argument("--frames", type=int, default=100, help="frames of each scene")
     parser.add_argument(
         "--people", type=int, nargs="+", default=list(PEOPLE), help="numbers of people"
@@ -66,7 +69,7 @@ def _run(args: argparse.Namespace, arguments: Sequence[str]) -> int:
     arms: tuple[Arm, ...] = ("full",) if args.only_full else ARMS
     if args.jobs > 1:
         config = dataclasses.replace(config, threads=1)
-    scenes = arrangements(args.seeds, frames=args.frames, people=args.people)
+    scenes = arrangements(args.seeds, frames=args.frames, people=args.people, first=args.first_seed)
     runs: list[Run] = []
     for done, (arrangement, found) in enumerate(
         sweep(scenes, args.motion, config, args.records, args.jobs, arms), start=1

@@ -42,6 +42,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("alpha_error_percent", "scale error", "%", "lower", True, 2),
     Metric("ground_angle_deg", "ground angle", "deg", "lower", True, 2),
     Metric("ground_offset_cm", "ground offset", "cm", "lower", True, 2),
+    Metric("ground_offset_fitted_cm", "ground offset, people fitted", "cm", "lower", True, 2),
     Metric("foot_height_error_mm", "height of standing feet", "mm", "lower", True),
     Metric("penetration_mm", "penetration", "mm", "lower", False),
     Metric("penetration_frames_percent", "frames deeper than 2 cm", "%", "lower", False),

@@ -314,7 +314,24 @@ def _scene_errors(pred: MotionSet, gt: MotionSet) -> Mapping[str, float]:
         errors["ground_angle_deg"], errors["ground_offset_cm"] = scene.ground_error(
             pred.plane_in_first_camera(), gt.plane_in_first_camera(), gt.to_first_camera(points)
         )
+    if pred.ground_plane is not None and gt.ground_plane is not None:
+        joints, gt_joints = _common_joints(pred, gt)
+        if len(joints):
+            errors["ground_offset_fitted_cm"] = scene.fitted_ground_offset(
+                pred.ground_plane, gt.ground_plane, joints, gt_joints
+            )
     return errors
+
+
+def _common_joints(pred: MotionSet, gt: MotionSet) -> tuple[Array, Array]:
+    """Joints (k, 3) of everybody in the frames that both have, each in its own world."""
+    found: list[tuple[Array, Array]] = [(np.zeros((0, 3)), np.zeros((0, 3)))]
+    for i in sorted(pred.people.keys() & gt.people.keys()):
+        p, g = pred.people[i], gt.people[i]
+        _, rows, gt_rows = np.intersect1d(p.frames, g.frames, True, True)
+        found.append((p.joints_world[rows].reshape(-1, 3), g.joints_world[gt_rows].reshape(-1, 3)))
+    ours, true = zip(*found, strict=True)
+    return np.concatenate(ours), np.concatenate(true)
 
 
 def _mean(values: Array) -> float:

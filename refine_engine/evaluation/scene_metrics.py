@@ -7,8 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from refine_engine.evaluation.alignment import align
 from refine_engine.evaluation.pose_metrics import MM
-from refine_engine.geometry.planes import angle_between, heights
+from refine_engine.geometry.planes import angle_between, heights, moved
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -42,6 +43,28 @@ def ground_error(plane: Array, gt_plane: Array, gt_points: Array) -> tuple[float
     on_ground = center - heights(center, gt_plane) * gt_plane[:3]
     angle = math.degrees(angle_between(plane, gt_plane))
     return angle, abs(float(heights(on_ground, plane))) * 100.0
+
+
+def fitted_ground_offset(plane: Array, gt_plane: Array, joints: Array, gt_joints: Array) -> float:
+    """Offset of the ground from where it is under the people, whatever their scale and place.
+
+    Parameters
+    ----------
+    plane, gt_plane
+        (4,) ``[n, d]`` in the world of each.
+    joints, gt_joints
+        (k, 3) corresponding joints of everybody in the world of each, metres.
+
+    Returns
+    -------
+    float
+        Centimetres, unsigned: as the offset of :func:`ground_error`, after the one Sim(3) that
+        takes all joints to the true ones has taken the plane along. What is left is how the ground
+        lies to the people, without the scene's scale times the height of the camera.
+    """
+    fit = align(joints, gt_joints)
+    scaled = np.append(plane[:3], float(fit.scale) * plane[3])
+    return ground_error(moved(scaled, fit.R, fit.t), gt_plane, gt_joints)[1]
 
 
 def pair_distance_error(pred_a: Array, pred_b: Array, gt_a: Array, gt_b: Array) -> Array:

@@ -56,7 +56,7 @@ class Arrangement:
 
 
 def arrangements(
-    seeds: int, *, frames: int = 100, people: Iterable[int] = PEOPLE
+    seeds: int, *, frames: int = 100, people: Iterable[int] = PEOPLE, first: int = 0
 ) -> list[Arrangement]:
     """Moving cameras at level published, and beside them the checks easy and static.
 
@@ -68,14 +68,16 @@ def arrangements(
         Length of each.
     people
         Numbers of people; each meets each moving camera.
+    first
+        Number of the first seed: other scenes, for tuning.
     """
     found = [
         Arrangement(count, camera, "published", 1001 * seed + 10 * count + k, frames)
-        for seed in range(seeds)
+        for seed in range(first, first + seeds)
         for count in people
         for k, camera in enumerate(MOVING_CAMERAS)
     ]
-    for seed in range(seeds):
+    for seed in range(first, first + seeds):
         found.append(Arrangement(2, "handheld", "easy", 1000 * seed + 101, frames))
         found.append(Arrangement(2, "static", "published", 1000 * seed + 102, frames))
     return found

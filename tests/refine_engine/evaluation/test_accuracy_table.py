@@ -107,6 +107,9 @@ def test_failures_are_counted_and_checks_reported() -> None:
 
 def test_sweep_covers_what_the_table_promises() -> None:
     scenes = arrangements(3)
+    others = arrangements(2, first=3)
+    assert not {s.name for s in scenes} & {s.name for s in others}
+    assert len(others) == 2 * len(arrangements(1))
     main = [a for a in scenes if a.level == "published" and a.camera != "static"]
     assert len(main) == 36
     assert {a.people for a in main} == {1, 2, 3, 5}

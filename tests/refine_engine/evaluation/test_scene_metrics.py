@@ -8,6 +8,7 @@ import pytest
 from refine_engine.evaluation.scene_metrics import (
     alpha_error,
     coverage,
+    fitted_ground_offset,
     ground_error,
     pair_distance_error,
     pair_vector_error,
@@ -32,6 +33,21 @@ def test_ground_offset_is_taken_where_the_people_are() -> None:
     assert offset == pytest.approx(0.0, abs=1e-9)
     angle, offset = ground_error(np.array([0.0, 1.0, 0.0, -0.03]), truth, people)
     assert (angle, offset) == (pytest.approx(0.0), pytest.approx(3.0))
+
+
+def test_fitted_ground_offset_forgets_scale_and_place() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.array([0.0, 1.0, 0.0, 0.2])
+    people = rng.normal(size=(40, 3)) + [3.0, 1.0, 5.0]
+    turn = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    shift = np.array([1.0, -2.0, 0.5])
+    # Another world, 10 % larger: x -> 1.1 turn x + shift.
+    normal = turn @ truth[:3]
+    plane = np.append(normal, 1.1 * truth[3] - normal @ shift)
+    there = 1.1 * people @ turn.T + shift
+    assert fitted_ground_offset(plane, truth, there, people) == pytest.approx(0.0, abs=1e-9)
+    plane[3] -= 1.1 * 0.03
+    assert fitted_ground_offset(plane, truth, there, people) == pytest.approx(3.0)
 
 
 def test_pair_errors() -> None:
