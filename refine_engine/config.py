@@ -140,6 +140,9 @@ class RefinementConfig:
     motion_prior_initial_state: str = _key(
         "", "Path of HuMoR's prior_gmm.npz; empty = the one beside the checkpoint, if any."
     )
+    contact_head: bool = _key(
+        False, "Let the motion prior's contact head decide with kinematics which feet stand."
+    )
     threads: int = _key(
         0,
         "Worker threads of the solver; 0 = one per core, at most one per person.",

@@ -48,8 +48,7 @@ class Clip:
     @property
     def held_out(self) -> bool:
         """Whether it is never trained on."""
-        digest = hashlib.md5(self.name.encode(), usedforsecurity=False).hexdigest()
-        return int(digest, 16) % HELD_OUT == 0
+        return is_held_out(self.name)
 
     def mirrored(self) -> Clip:
         """The same motion with left and right exchanged."""
@@ -57,6 +56,12 @@ class Clip:
         return Clip(
             self.name, self.R[:, MIRROR] * flip[:, None] * flip[None, :], self.transl * flip
         )
+
+
+def is_held_out(name: str) -> bool:
+    """Whether a clip of this name (its file's, without ending) is never trained on."""
+    digest = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+    return int(digest, 16) % HELD_OUT == 0
 
 
 def read_clips(folder: Path) -> list[Clip]:

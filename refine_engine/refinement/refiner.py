@@ -13,6 +13,7 @@ from refine_engine.refinement.control import RunControl
 from refine_engine.refinement.frozen import read_only
 from refine_engine.refinement.initialisation import Start, initialise
 from refine_engine.refinement.initialisation.keypoint_trust import with_trusted_keypoints
+from refine_engine.refinement.initialisation.prior_contacts import ContactSource, contact_source
 from refine_engine.refinement.initialisation.start import redetect_contacts
 from refine_engine.refinement.input import RefinementInput
 from refine_engine.refinement.likelihood import motion_scores
@@ -79,6 +80,7 @@ class Stage5Refiner:
         self._alpha_sigma: float | None = None
         self._scaled = False
         self._curve: MotionScaleCurve | None = None
+        self._contacts: ContactSource | None = None
 
     @property
     def output(self) -> RefinementOutput:
@@ -281,7 +283,8 @@ class Stage5Refiner:
             if (key == "motion" or key in _GROUNDED) and not grounded:
                 grounded = key in _GROUNDED
                 assert self._body is not None
-                state = read_only(redetect_contacts(state, self._body, scene.fps))
+                fresh = redetect_contacts(state, self._body, scene.fps, self._contacts)
+                state = read_only(fresh)
             run = self._substage_run(plan, control, clock, self.config.max_total_iterations - used)
             for snapshot in run.run(state):
                 if snapshot.event != "end":
@@ -310,7 +313,8 @@ class Stage5Refiner:
         assert self._body is not None
         trusted = with_trusted_keypoints(scene, self._body)
         self._scene = scene = trusted.scene
-        start = initialise(scene, self._body, self.config)
+        self._contacts = contact_source(self.config)
+        start = initialise(scene, self._body, self.config, self._contacts)
         if trusted.exchanged or trusted.dropped:
             note = (
                 f"{trusted.exchanged} limb pairs had left and right exchanged and "

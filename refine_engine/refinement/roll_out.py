@@ -23,20 +23,16 @@ import numpy as np
 import torch
 
 from refine_engine.body import PARENTS, rest_joints
-from refine_engine.geometry.rotations import rotation_between
 from refine_engine.motion_prior.humor.initial_state import initial_vector
 from refine_engine.motion_prior.humor.networks import exp_so3
 from refine_engine.motion_prior.humor.state import (
-    NUM_BODY,
     NUM_JOINTS,
-    Y_UP_TO_Z_UP,
     MotionState,
     canonical_frame,
     pelvis_offset,
-    states_of_motion,
 )
 from refine_engine.solver.levenberg import Damping, Free, StepResult, people_runner
-from refine_engine.terms.humor import HumorPrior
+from refine_engine.terms.humor import HumorPrior, prior_frame, prior_states
 from refine_engine.terms.initial_state import InitialState
 
 if TYPE_CHECKING:
@@ -54,7 +50,6 @@ BONE_SIGMA_M = (0.075 / 2000.0) ** 0.5
 """Change of a bone's length from one frame to the next, metres."""
 INNER_STEPS = 20
 """Steps of L-BFGS in one iteration."""
-UP = np.array([0.0, 1.0, 0.0])
 
 
 class RollOut:
@@ -197,18 +192,9 @@ class _Person:
         posed, fps = problem.posed(packed)[p], problem.tracks[p].fps
         rest = rest_joints(problem.body, posed.betas)
         self._model = prior.model
-        self._level = Y_UP_TO_Z_UP @ rotation_between(plane[:3], UP)
-        self._lift = np.array([0.0, 0.0, float(plane[3])])
-        self._pelvis = rest[0]
+        self._level, self._lift, self._pelvis = prior_frame(problem.body, posed.betas, plane)
         self._bones = torch.as_tensor(rest[1:NUM_JOINTS] - rest[list(PARENTS[1:NUM_JOINTS])])
-        joints = posed.points[:, :24] @ self._level.T + self._lift
-        states = states_of_motion(
-            joints[:, 0] - self._pelvis,
-            self._level @ posed.R[:, 0],
-            posed.R[:, 1 : NUM_BODY + 1],
-            joints,
-            fps,
-        )
+        states = prior_states(problem.body, posed.betas, plane, posed.R, posed.points[:, :24], fps)
         self.first = states[0]
         n = len(states.trans)
         z = prior.model.transitions(states).z.double() if n > 1 else torch.zeros((0, 48))

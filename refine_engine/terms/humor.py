@@ -23,7 +23,9 @@ from refine_engine.terms.pose import _log_and_jacobian as log_and_jacobian
 from refine_engine.terms.registry import CVAE_INFO
 
 if TYPE_CHECKING:
+    from refine_engine.body import BodyModel
     from refine_engine.motion_prior.humor.model import HumorModel
+    from refine_engine.motion_prior.humor.state import MotionState
     from refine_engine.scene import Array
     from refine_engine.terms.model import PersonModel
     from refine_engine.terms.protocol import Common, Posed, Track
@@ -156,20 +158,9 @@ def decoded_targets(model: HumorModel, fps: float, posed: Posed, common: Common)
 
     HuMoR's steps are of 1/30 s; at other rates its step is taken in part (or a little beyond).
     """
-    # Torch takes seconds to import and is only needed with a checkpoint.
-    from refine_engine.motion_prior.humor.state import Y_UP_TO_Z_UP, states_of_motion
-
-    level = Y_UP_TO_Z_UP @ rotation_between(common.plane[:3], UP)
-    pelvis = rest_joints(common.body, posed.betas)[0]
-    lift = np.array([0.0, 0.0, float(common.plane[3])])
     joints = posed.points[:, :24]
-    states = states_of_motion(
-        joints[:, 0] @ level.T + lift - pelvis,
-        level @ posed.R[:, 0],
-        posed.R[:, 1:22],
-        joints @ level.T + lift,
-        fps,
-    )
+    states = prior_states(common.body, posed.betas, common.plane, posed.R, joints, fps)
+    level, lift, pelvis = prior_frame(common.body, posed.betas, common.plane)
     found = model.transitions(states)
     n = len(joints)
     R = np.array(posed.R[:, :TURNS])
@@ -183,6 +174,26 @@ def decoded_targets(model: HumorModel, fps: float, posed: Posed, common: Common)
     transl[1:] = posed.transl[:-1] + share * (place - posed.transl[:-1])
     nats = np.append(np.zeros(n - len(found.nll)), found.nll)
     return Targets(np.ascontiguousarray(R), np.ascontiguousarray(transl), nats)
+
+
+def prior_frame(body: BodyModel, betas: Array, plane: Array) -> tuple[Array, Array, Array]:
+    """Rotation (3, 3) and lift (3,) from the world to HuMoR's, floor at z = 0; rest pelvis (3,)."""
+    from refine_engine.motion_prior.humor.state import Y_UP_TO_Z_UP
+
+    level = Y_UP_TO_Z_UP @ rotation_between(plane[:3], UP)
+    return level, np.array([0.0, 0.0, float(plane[3])]), rest_joints(body, betas)[0]
+
+
+def prior_states(
+    body: BodyModel, betas: Array, plane: Array, R: Array, joints: Array, fps: float
+) -> MotionState:
+    """HuMoR's states (n,) of a motion: R (n, 24, 3, 3) and joints (n, 24, 3), world."""
+    # Torch takes seconds to import and is only needed with a checkpoint.
+    from refine_engine.motion_prior.humor.state import states_of_motion
+
+    level, lift, pelvis = prior_frame(body, betas, plane)
+    placed = joints @ level.T + lift
+    return states_of_motion(placed[:, 0] - pelvis, level @ R[:, 0], R[:, 1:TURNS], placed, fps)
 
 
 def load_humor(path: str | Path) -> HumorModel:

@@ -23,6 +23,8 @@ median of walkers and standers lies above it, because slow feet are also just le
 MOST_OFF_GROUND = 0.2
 """Metres by which a person at a wrong distance may stand above or below the plane."""
 FEWEST_SLOW = 5
+HEAD_SHARE = 1.0
+"""Share of the motion prior's contact head in the decision."""
 SMOOTHING_S = 0.06
 """Standard deviation of the Gaussian over time, seconds: a raw network's feet jitter by more
 in one frame than a walking foot moves in one."""
@@ -74,6 +76,14 @@ def detect_contacts(feet_world: Array, plane: Array, fps: float, observed: BoolA
     held = _hysteresis(enter & observed[:, None], stay & observed[:, None])
     trust = _falling(speed, ENTER_SPEED, LEAVE_SPEED) * _falling(height, ENTER_HEIGHT, LEAVE_HEIGHT)
     return np.where(held, trust, 0.0)
+
+
+def sharpened(kinematic: Array, head: Array, observed: BoolArray) -> Array:
+    """Contacts (n, 4) from what kinematics say and what the motion prior's head says.
+
+    The head has seen both noise and what feet do before and after; kinematics keep a say.
+    """
+    return np.where(observed[:, None], (1 - HEAD_SHARE) * kinematic + HEAD_SHARE * head, 0.0)
 
 
 def standing_height(speed: Array, height: Array, observed: BoolArray) -> float:

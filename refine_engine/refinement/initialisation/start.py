@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from refine_engine.body import rest_joints
-from refine_engine.refinement.initialisation.contacts import detect_contacts, foot_speeds
+from refine_engine.refinement.initialisation.contacts import (
+    detect_contacts,
+    foot_speeds,
+    sharpened,
+)
 from refine_engine.refinement.initialisation.feet import feet_of
 from refine_engine.refinement.initialisation.gaps import fill_gaps
 from refine_engine.refinement.initialisation.gravity import Y_UP
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     from refine_engine.body import BodyModel
     from refine_engine.config import RefinementConfig
+    from refine_engine.refinement.initialisation.prior_contacts import ContactSource
     from refine_engine.scene import Array, Scene
 
 
@@ -38,10 +43,15 @@ class Start:
     """How the floor lies, as the depth maps show it."""
 
 
-def initialise(scene: Scene, body: BodyModel, config: RefinementConfig) -> Start:
+def initialise(
+    scene: Scene,
+    body: BodyModel,
+    config: RefinementConfig,
+    source: ContactSource | None = None,
+) -> Start:
     """Fill gaps, find ``alpha_0``, the ground and the first contacts.
 
-    The world must be Y up (importers see to that).
+    The world must be Y up (importers see to that). ``source`` sharpens the contacts.
     """
     scale = initial_scale(scene, body, config)
     people = {i: _dense(scene, body, i, scale.alpha_0) for i in sorted(scene.people)}
@@ -49,7 +59,7 @@ def initialise(scene: Scene, body: BodyModel, config: RefinementConfig) -> Start
     plane, ground_note, floor = _ground(scene, config, people, feet, scale.alpha_0)
     chunks = int(scene.cameras.chunk.max(initial=0)) + 1
     state = OptimizationState(
-        people=with_contacts(people, feet, plane, scene.fps),
+        people=with_contacts(people, feet, plane, scene.fps, body, source),
         ground_plane=plane,
         alpha_0=scale.alpha_0,
         alpha_0_log_sigma=None if scale.sigma is None else scale.sigma / scale.alpha_0,
@@ -94,20 +104,31 @@ def _ground(
     return *found(floor.normal), floor
 
 
-def redetect_contacts(state: OptimizationState, body: BodyModel, fps: float) -> OptimizationState:
+def redetect_contacts(
+    state: OptimizationState, body: BodyModel, fps: float, source: ContactSource | None = None
+) -> OptimizationState:
     """The state with contacts of its present motion: better poses show them better."""
     feet = {i: feet_of(body, p) for i, p in state.people.items()}
-    return replace(state, people=with_contacts(dict(state.people), feet, state.ground_plane, fps))
+    people = with_contacts(dict(state.people), feet, state.ground_plane, fps, body, source)
+    return replace(state, people=people)
 
 
 def with_contacts(
-    people: Mapping[int, PersonState], feet: Mapping[int, Array], plane: Array, fps: float
+    people: Mapping[int, PersonState],
+    feet: Mapping[int, Array],
+    plane: Array,
+    fps: float,
+    body: BodyModel,
+    source: ContactSource | None = None,
 ) -> dict[int, PersonState]:
-    """People with ``contacts`` detected from their sole points (n, 4, 3)."""
-    return {
-        i: replace(p, contacts=detect_contacts(feet[i], plane, fps, p.observed))
-        for i, p in people.items()
-    }
+    """People with ``contacts`` detected from their sole points (n, 4, 3), sharpened by a head."""
+    found = {}
+    for i, p in people.items():
+        contacts = detect_contacts(feet[i], plane, fps, p.observed)
+        if source is not None:
+            contacts = sharpened(contacts, source(body, p, plane, fps), p.observed)
+        found[i] = replace(p, contacts=contacts)
+    return found
 
 
 def _dense(scene: Scene, body: BodyModel, i: int, alpha: float) -> PersonState:
