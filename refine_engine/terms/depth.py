@@ -9,6 +9,7 @@ from numba import njit
 
 from refine_engine.terms.model import SampleRows
 from refine_engine.terms.protocol import TermInfo
+from refine_engine.terms.shape import REPETITION
 
 if TYPE_CHECKING:
     from refine_engine.scene import Array, IntArray
@@ -20,7 +21,7 @@ SIGMA_LOG = 0.05
 """Standard deviation of one person-frame's log depth: a network's low-frequency error."""
 HUBER = 1.5
 """In standard deviations."""
-CHUNK_SIGMA = 0.02
+CHUNK_SIGMA = 0.04
 """Prior of a chunk's log depth scale where depth shares the cameras' unit: both come from one
 network, and its depth and its baselines agree to a few percent."""
 CHUNK_SIGMA_METRIC = 0.05
@@ -177,7 +178,7 @@ class Depth:
                 _add_shared(model, shared, evidence.ground.chunk, w * robust, residual)
         # Chunks are shared by all people, so their prior is dealt out among the people's calls.
         sigma = CHUNK_SIGMA if common.shared_depth else CHUNK_SIGMA_METRIC
-        precision = self.info_weight(weight) / (sigma**2 * common.people)
+        precision = self.info_weight(weight) * REPETITION**2 / (sigma**2 * common.people)
         total += 0.5 * precision * float(common.chunk_log_scale @ common.chunk_log_scale)
         if model is not None:
             model.shared_gradient[4:] += precision * common.chunk_log_scale

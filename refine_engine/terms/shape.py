@@ -26,11 +26,12 @@ the network's estimate leans to the mean, so it is worth about as much as knowin
 SIZE_FREEDOM = 4.0
 """Degrees of freedom of the size's Student-t distribution: a child is an outlier that lets go."""
 REPETITION = 3.0
-"""By how much the other terms' evidence about alpha is overconfident: errors of the camera path and
-of poses last for tenths of a second, while every frame is counted as a new observation. Measured
-on synthetic scenes: alpha is off by about three of its formal standard deviations. What ``init``
-measured is sharpened alike, so that the two are weighed fairly against each other; and the
-reported uncertainty is widened by it."""
+"""By how much the evidence of frames about alpha is overconfident: errors of the camera path and of
+poses last for tenths of a second, while every frame is counted as a new observation. Measured on
+synthetic scenes: alpha is off by about three of its formal standard deviations. What is known only
+once, people's sizes and the unit of the depth maps, is sharpened alike, so that it is weighed
+fairly against the frames; and the reported uncertainty is widened by it. What ``init`` measured
+is not sharpened: the terms see most of that evidence again."""
 STATURE_SIGMA = 0.01
 """Standard deviation of the log of an entered stature (shoes, posture)."""
 
@@ -110,17 +111,18 @@ class MultiScale:
             jacobian = posed.size_gradient / (posed.size * SIZE_SIGMA)
             loss = 0.5 * (SIZE_FREEDOM + 1.0) * float(np.log1p(residual**2 / SIZE_FREEDOM))
             robust = (SIZE_FREEDOM + 1.0) / (SIZE_FREEDOM + residual**2)
+        sharp = weight * REPETITION**2
         if model is not None:
-            model.betas_gradient += weight * robust * residual * jacobian
-            model.betas_hessian += weight * robust * np.outer(jacobian, jacobian)
-        return weight * (loss + _initial_scale(common, weight, model))
+            model.betas_gradient += sharp * robust * residual * jacobian
+            model.betas_hessian += sharp * robust * np.outer(jacobian, jacobian)
+        return sharp * loss + weight * _initial_scale(common, weight, model)
 
 
 def _initial_scale(common: Common, weight: float, model: PersonModel | None) -> float:
     """One person's share of the Gaussian on log alpha about what ``init`` measured."""
     if common.alpha_0_log_sigma is None:
         return 0.0
-    precision = (REPETITION / common.alpha_0_log_sigma) ** 2 / common.people
+    precision = common.alpha_0_log_sigma**-2.0 / common.people
     residual = float(np.log(common.alpha / common.alpha_0))
     if model is not None:
         model.shared_gradient[0] += weight * precision * residual
