@@ -11,12 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import QObject, QTimer, pyqtSignal
+from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtGui import QUndoStack
 
 from app.config_undo import ConfigCommand
 from app.engine_worker import EnginePort, OpenedScene, RunOutcome, RunRequest
 from app.errors import ErrorReport, report
+from app.live import LiveMode
 from app.loss_curves import SubStageCurves
 from app.mailbox import Delivery
 from app.playback import Playback
@@ -35,7 +36,6 @@ from refine_engine.state import (
 )
 
 MAX_RUNS = 40
-_LIVE_DELAY_MS = 40
 
 
 class Session(QObject):
@@ -89,11 +89,8 @@ class Session(QObject):
         """Rows and curves of the shown run."""
         self.runs: list[RunRecord] = []
         self.shown_run: int | None = None
-        self.live = False
         self.body_folder = ""
         self._current: RunRecord | None = None
-        self._live_run = False
-        self._live_again = False
         self._live_output: RefinementOutput | None = None
         self._number = 0
         self.steering = Steering(engine, self)
@@ -104,10 +101,7 @@ class Session(QObject):
         self.steering.run_ended.connect(self._on_run_ended)
         self.steering.job_done.connect(self.job_done)
         self.steering.job_failed.connect(self._on_job_failed)
-        self._live_timer = QTimer(self)
-        self._live_timer.setSingleShot(True)
-        self._live_timer.setInterval(_LIVE_DELAY_MS)
-        self._live_timer.timeout.connect(self._start_live)
+        self._live = LiveMode(self._start_live, self)
 
     # What is open
 
@@ -172,9 +166,14 @@ class Session(QObject):
         return self.steering.control is not None
 
     @property
+    def live(self) -> bool:
+        """Whether a change of weights re-solves at once from the shown state."""
+        return self._live.on
+
+    @property
     def unfinished(self) -> RunRecord | None:
         """The run that is under way; a live one keeps no history and is none."""
-        return None if self._live_run else self._current
+        return None if self._live.running else self._current
 
     @property
     def person_ids(self) -> list[int]:
@@ -255,8 +254,8 @@ class Session(QObject):
                 if getattr(before, key) != getattr(config, key) and waiting:
                     control.set_enabled(sub_stage, getattr(config, key))  # type: ignore[arg-type]
         self.config_changed.emit()
-        if self.live and config.weights() != before.weights():
-            self._live_timer.start()
+        if config.weights() != before.weights():
+            self._live.weights_changed(beside_a_run=control is not None)
 
     # Running
 
@@ -293,7 +292,7 @@ class Session(QObject):
         output = self.shown_output if first is not None else None
         earlier = output.sub_stages if output is not None else ()
         self._number += 1
-        self._live_run = live
+        self._live.running = live
         self.numbers = Numbers.of_run(config, self.numbers, first)
         self.rows_changed.emit()
         self.losses_reset.emit()
@@ -355,17 +354,12 @@ class Session(QObject):
 
     def set_live(self, on: bool) -> None:
         """Whether a change of weights re-solves at once from the shown state."""
-        if on != self.live:
-            self.live = on
+        if on != self._live.on:
+            self._live.on = on
             self.live_changed.emit(on)
 
     def _start_live(self) -> None:
-        if self.opened is None or not self.live:
-            return
-        if self.run_active:
-            self._live_again = self._live_run
-            return
-        if self.activity != "ready" or self.state is None:
+        if self.opened is None or self.state is None or self.activity != "ready":
             return
         enabled = [s for s in SUBSTAGES[1:] if is_enabled(self.config, s)]
         if not enabled:
@@ -390,7 +384,7 @@ class Session(QObject):
 
     def _on_run_ended(self, outcome: RunOutcome) -> None:
         record, self._current = self._current, None
-        live, self._live_run = self._live_run, False
+        live = self._live.running
         if record is None:
             return
         record.status, record.output = outcome.status, outcome.output
@@ -420,9 +414,8 @@ class Session(QObject):
         elif not live:
             self.notice.emit(f"Run {record.number} {outcome.status} in {outcome.seconds:.1f} s.")
         self.ended.emit(record)
-        if self._live_again and self.live:
-            self._live_again = False
-            self._live_timer.start()
+        if live:
+            self._live.run_ended(self.steering.last_control)
 
     # Other work of the engine's thread
 
@@ -452,9 +445,9 @@ class Session(QObject):
         self.shown_run, self._live_output = number, None
         self.numbers = record.numbers
         self.scale, self.heights = record.scale, record.heights
-        live, self.live = self.live, False
+        live, self._live.on = self._live.on, False
         self.set_config(record.config, f"settings of run {number}")
-        self.live = live
+        self._live.on = live
         self._show(record.final_state)
         self.rows_changed.emit()
         self.losses_reset.emit()
@@ -525,7 +518,7 @@ class Session(QObject):
     def shutdown(self) -> bool:
         """Stop everything and join the engine's thread; False where it did not end in time."""
         self.playback.stop()
-        self._live_timer.stop()
+        self._live.stop()
         self.blockSignals(True)
         return self.steering.shutdown()
 

@@ -25,6 +25,9 @@ Activity = Literal[
 StepUnit = Literal["iteration", "sub_stage"]
 
 _MIN_PACE_MS = 33
+_MAX_PACE_MS = 400
+_WINDOW_SHARE = 0.2
+"""Of one processor core, what the window takes at most for showing how a run goes on."""
 
 
 class Steering(QObject):
@@ -56,11 +59,13 @@ class Steering(QObject):
         self.activity: Activity = "empty"
         self.control: SteeredControl | None = None
         """The active run's; None between runs."""
-        self.seconds_per_frame = 0.0
-        """Time that the view needed for its last frame; deliveries are paced by it."""
+        self.last_control: SteeredControl | None = None
+        """That of the run that ended last."""
         self._has_scene = False
         self._closed = False
-        self._last_delivery = 0.0
+        self._delivered_at = 0.0
+        self._worked_until = 0.0
+        """Processor seconds of the window's thread when it was last given something to show."""
         self._thread = EngineThread(engine, self)
         worker = self._thread.worker
         worker.opened.connect(self._on_opened)
@@ -165,17 +170,18 @@ class Steering(QObject):
         """Pass on what waits in the mailbox."""
         delivery = self._thread.mailbox.take()
         if delivery.records:
-            self._last_delivery = time.perf_counter()
+            self._delivered_at, self._worked_until = time.perf_counter(), time.thread_time()
             self.delivered.emit(delivery)
 
     def _on_mail(self) -> None:
         # Mail that was on its way when the window closed still arrives.
         if self._closed or self._pace.isActive():
             return
-        # Not sooner than twice the last frame's drawing time: the worker needs its share.
-        pace = max(_MIN_PACE_MS, round(2000 * self.seconds_per_frame))
-        elapsed = (time.perf_counter() - self._last_delivery) * 1000
-        self._pace.start(max(0, round(pace - elapsed)))
+        # All that the last delivery made the window do counts: view, plots, rows, text.
+        worked = time.thread_time() - self._worked_until
+        pace = max(_MIN_PACE_MS / 1000, worked / _WINDOW_SHARE)
+        elapsed = time.perf_counter() - self._delivered_at
+        self._pace.start(min(max(0, round(1000 * (pace - elapsed))), _MAX_PACE_MS))
 
     def _on_held(self, holding: bool) -> None:
         if self.control is None or self.activity not in ("pausing", "paused"):
@@ -198,7 +204,7 @@ class Steering(QObject):
     def _on_run_ended(self, outcome: RunOutcome) -> None:
         self._pace.stop()
         self.deliver()
-        self.control = None
+        self.last_control, self.control = self.control, None
         self._set_activity("ready")
         self.run_ended.emit(outcome)
 

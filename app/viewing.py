@@ -147,7 +147,6 @@ class Viewing(QObject):
             self.still.start()
 
     def _on_drawn(self, seconds: float) -> None:
-        self._session.steering.seconds_per_frame = seconds
         self._window.status.note_frame(seconds, self.renderer)
 
     def show_caption(self) -> None:

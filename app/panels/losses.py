@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from app.panels.loss_plot import LossPlot
 
 _REDRAW_MS = 100
+_REDRAW_BESIDE_A_RUN_MS = 300
+"""Drawing the plots takes time that the engine could use."""
 _PREPARE_MS = 900
 _PREPARE_GAP_MS = 60
 
@@ -46,10 +48,9 @@ class LossesPanel(ScrollPanel):
         self.empty.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.column.addWidget(self.empty)
         self.column.addStretch(1)
-        # Plots are redrawn at most ten times a second, however fast values come.
+        # Plots are redrawn at this pace at most, however fast values come.
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(_REDRAW_MS)
         self._timer.timeout.connect(self.redraw)
         self._preparing = QTimer(self)
         self._preparing.setSingleShot(True)
@@ -60,23 +61,27 @@ class LossesPanel(ScrollPanel):
 
     def _schedule(self) -> None:
         if not self._timer.isActive():
-            self._timer.start()
+            running = self._session.activity == "running"
+            self._timer.start(_REDRAW_BESIDE_A_RUN_MS if running else _REDRAW_MS)
 
     def _reset(self) -> None:
-        for plot in self.plots.values():
-            plot.setVisible(False)
-        self.empty.setVisible(True)
+        # What stays is not hidden in between: laying plots out anew takes longer than drawing them.
+        present = self._present()
+        for sub_stage, plot in self.plots.items():
+            plot.setVisible(sub_stage in present)
+        self.empty.setVisible(not present)
         self._schedule()
+
+    def _present(self) -> list[SubStage]:
+        """Sub-stages with values, in order."""
+        curves = self._session.curves
+        return [s for s in SUBSTAGES if s in curves and len(curves[s].iterations)]
 
     def redraw(self) -> None:
         """Draw all curves that have values, newest sub-stage on top."""
         if not self.isVisible():
             return
-        present = [
-            s
-            for s in SUBSTAGES
-            if s in self._session.curves and len(self._session.curves[s].iterations)
-        ]
+        present = self._present()
         for sub_stage in present:
             plot = self.plots.get(sub_stage) or self._add(sub_stage)
             if plot.isHidden():
@@ -136,6 +141,8 @@ class LossesPanel(ScrollPanel):
         # Later sub-stages above earlier ones: what runs is on top.
         later = [s for s in self.plots if SUBSTAGES.index(s) > SUBSTAGES.index(sub_stage)]
         self.column.insertWidget(1 + len(later), plot)
+        # A new widget would be last in the window's order of Tab.
+        QWidget.setTabOrder(self.legend, plot.plot)
         return plot
 
     def _on_hovered(self, iteration: int | None) -> None:

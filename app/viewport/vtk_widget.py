@@ -390,10 +390,13 @@ class ImageCanvas(QWidget):
             self._image = self.grab_picture(size)
             self._image.setDevicePixelRatio(ratio)
             self._stale = False
+            if self.overlay is not None:
+                # Into the picture: whatever floats over the view has it shown again now and then.
+                painter = QPainter(self._image)
+                self.overlay(painter, self.size())
+                painter.end()
         painter = QPainter(self)
         painter.drawImage(0, 0, self._image)
-        if self.overlay is not None and not self._closed:
-            self.overlay(painter, self.size())
         painter.end()
         if fresh:
             self.drawn.emit(time.perf_counter() - began)

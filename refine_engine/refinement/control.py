@@ -29,7 +29,7 @@ class RunControl:
         self._verdict: Verdict = "go"
         self._weights: dict[str, float] = {}
         self._enabled: dict[SubStage, bool] = {}
-        self._version = 0
+        self._version = self._read_version = 0
 
     def pause(self) -> None:
         """Hold before the next iteration."""
@@ -80,8 +80,9 @@ class RunControl:
             Term name (``"data"``, ``"skate"`` ...) to its new lambda.
         """
         with self._condition:
-            self._weights.update(weights)
-            self._version += 1
+            if any(self._weights.get(name) != value for name, value in weights.items()):
+                self._weights.update(weights)
+                self._version += 1
 
     def set_enabled(self, sub_stage: SubStage, enabled: bool) -> None:
         """Switch a sub-stage that has not begun on or off (``init`` always runs)."""
@@ -102,9 +103,19 @@ class RunControl:
         return self._verdict
 
     def weights(self) -> tuple[int, dict[str, float]]:
-        """A version number that grows with every change, and the changed weights."""
+        """A version number that grows with every change, and the weights that were changed.
+
+        For the engine: what it returns counts as taken over.
+        """
         with self._condition:
+            self._read_version = self._version
             return self._version, dict(self._weights)
+
+    @property
+    def has_unread_weights(self) -> bool:
+        """Whether weights changed since the engine last asked for them."""
+        with self._condition:
+            return self._version != self._read_version
 
     def enabled(self, sub_stage: SubStage, default: bool) -> bool:
         """The caller's switch for a sub-stage, or ``default`` where untouched."""

@@ -97,7 +97,7 @@ class SubStageRun:
             if self._take_weights():
                 weights = self._weights()
                 problem.prepare(packed, self.plan.key, weights, self._poll)
-                damping = Damping(self.damping)
+                damping, slow = Damping(self.damping), 0
             if refresh_targets(problem, packed, weights):
                 problem.prepare(packed, self.plan.key, weights, self._poll)
             try:
@@ -113,6 +113,8 @@ class SubStageRun:
                 problem.prepare(packed, self.plan.key, weights, self._poll)
                 continue
             if not result.accepted:
+                if self.control.has_unread_weights:
+                    continue
                 status, message = "converged", result.message
                 break
             iteration += 1
@@ -128,7 +130,8 @@ class SubStageRun:
                 problem.prepare(packed, self.plan.key, weights, self._poll)
                 continue
             slow = slow + 1 if self._is_slow(result) else 0
-            if result.converged(self.config.convergence_threshold) or slow >= self.plan.patience:
+            converged = result.converged(self.config.convergence_threshold)
+            if (converged or slow >= self.plan.patience) and not self.control.has_unread_weights:
                 status = "converged"
                 break
         windows.close()

@@ -50,7 +50,7 @@ def window(
     made.show()
     with qtbot.waitSignal(made.session.scene_changed, timeout=30000):
         made.files.open(sample)
-    qtbot.waitUntil(lambda: made.session.steering.seconds_per_frame > 0, timeout=20000)
+    qtbot.waitUntil(lambda: bool(made.status.drawing.text()), timeout=20000)
     yield made
     made.close()
     made.deleteLater()

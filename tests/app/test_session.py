@@ -158,6 +158,25 @@ def test_live_mode_solves_again_from_the_shown_state(
     assert session.shown_output.state is session.state
 
 
+def test_a_drag_in_live_mode_ends_with_its_last_weight(
+    qtbot: Any, session: Session, engine: RecordedEngine
+) -> None:
+    finish(qtbot, session)
+    session.set_live(True)
+    ended: list[object] = []
+    session.ended.connect(ended.append)
+    session.set_weight("data", 2.0)
+    qtbot.waitUntil(lambda: session.run_active)
+    for step in range(1, 9):
+        session.set_weight("data", 2.0 + step, merge=True)
+        qtbot.wait(5)
+    qtbot.waitUntil(lambda: bool(ended) and session.activity == "ready", timeout=20000)
+    qtbot.wait(50)
+    qtbot.waitUntil(lambda: session.activity == "ready", timeout=20000)
+    assert engine.weights_seen[-1]["data"] == 10.0
+    assert len(ended) <= 3, "a drag is one run, and another for what came too late"
+
+
 def test_runs_can_be_shown_again_and_compared(qtbot: Any, session: Session) -> None:
     first = finish(qtbot, session)
     session.set_weight("pose", 0.7)

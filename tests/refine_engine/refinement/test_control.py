@@ -84,8 +84,12 @@ def test_resume_lets_a_paused_engine_go_on() -> None:
 def test_weights_are_merged_and_versioned() -> None:
     control = RunControl()
     control.set_weights({"data": 2.0})
+    assert control.has_unread_weights
     control.set_weights({"skate": 5.0, "data": 3.0})
     assert control.weights() == (2, {"data": 3.0, "skate": 5.0})
+    assert not control.has_unread_weights
+    control.set_weights({"data": 3.0})
+    assert not control.has_unread_weights, "nothing changed"
 
 
 def test_init_cannot_be_switched_off() -> None:

@@ -179,6 +179,24 @@ def test_weights_change_while_it_runs(noisy: tuple[Scene, Scene]) -> None:
     assert "smooth" not in seen[-1]
 
 
+def test_it_goes_on_with_weights_that_changed_in_the_last_iteration(
+    noisy: tuple[Scene, Scene],
+) -> None:
+    refiner = Stage5Refiner(QUICK)
+    state = refiner.refine(RefinementInput.from_scene(noisy[1])).state
+    alone = list(refiner.resolving(state, {"smooth": 0.01}, "smpl"))
+    last = alone[-1].iteration
+    control = RunControl()
+    seen: list[tuple[str, int, set[str]]] = []
+    for s in refiner.resolving(state, {"smooth": 0.01}, "smpl", control):
+        seen.append((s.event, s.iteration, set(s.terms)))
+        if (s.event, s.iteration) == ("iteration", last):
+            control.set_weights({"smooth": 0.0})
+    assert seen[-1][1] > last
+    assert "smooth" in seen[last][2]
+    assert "smooth" not in seen[-1][2]
+
+
 def test_a_sub_stage_can_be_switched_off_before_it_begins(noisy: tuple[Scene, Scene]) -> None:
     control = RunControl()
     refiner = Stage5Refiner(QUICK)
