@@ -19,8 +19,10 @@ from refine_engine.errors import RefinementError
 from refine_engine.evaluation.synthetic.in_memory import engine_scene
 from refine_engine.evaluation.synthetic.options import SampleOptions
 from refine_engine.evaluation.synthetic.scene import make_scene
+from refine_engine.motion_prior.clips import read_clip
 from refine_engine.motion_prior.contact_head import foot_features
 from refine_engine.motion_prior.transition import PRIOR_RATE
+from refine_engine.refinement.initialisation.contacts import standing_plane
 from refine_engine.refinement.initialisation.feet import pose_feet_and_joints
 from refine_engine.refinement.refiner import Stage5Refiner
 
@@ -48,6 +50,8 @@ SETTINGS = RefinementConfig(
     environmental_iterations=6,
     # A sub-stage that made things worse shows feet that later sub-stages must cope with.
     guard=False,
+    # Contacts of kinematics alone: the head must not learn from itself.
+    contact_head=False,
 )
 
 
@@ -70,11 +74,15 @@ class ContactExample:
     contacts: Array
     """(n, 4) the truth, 0 or 1."""
 
+    @property
+    def standing_plane(self) -> Array:
+        """The plane at the height at which this person usually stands."""
+        return standing_plane(self.feet, self.plane, PRIOR_RATE, self.observed)
+
     def features(self) -> tuple[Array, Array]:
         """Inputs (2 n, 264) and answers (2 n, 2) of the head: left foot, then right foot."""
-        both = [
-            foot_features(self.feet, self.joints, self.plane, self.size, side) for side in (0, 1)
-        ]
+        plane = self.standing_plane
+        both = [foot_features(self.feet, self.joints, plane, self.size, side) for side in (0, 1)]
         return np.concatenate(both), np.concatenate([self.contacts[:, :2], self.contacts[:, 2:]])
 
 
@@ -89,6 +97,11 @@ def contact_examples(clips: Sequence[Path]) -> Iterator[ContactExample]:
 
 def _scene(clip: Path, number: int, turn: int) -> SyntheticScene | None:
     level: Level = "easy" if number % 4 == 0 and turn == 0 else "published"
+    try:
+        frames = min(FRAMES, len(read_clip(clip).R))
+    except RefinementError:
+        # AMASS keeps shape files beside its motions.
+        return None
     usual = CAMERAS[(number + 2 * turn) % len(CAMERAS)]
     cameras: tuple[CameraKind, ...] = (usual, "follow")
     for camera in cameras:
@@ -96,7 +109,7 @@ def _scene(clip: Path, number: int, turn: int) -> SyntheticScene | None:
             return make_scene(
                 SampleOptions(
                     people=1,
-                    frames=FRAMES,
+                    frames=frames,
                     level=level,
                     camera=camera,
                     fps=PRIOR_RATE,

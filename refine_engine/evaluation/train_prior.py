@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from refine_engine.scene import Array
 
 HIDDEN = (64, 32)
-ROUNDS = 12
+ROUNDS = 8
 BATCH = 512
 DECAY = 1e-2
 DROPPED = 0.2
@@ -70,8 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _train_contacts(clips: Path, output: Path, rounds: int) -> int:
     files = sorted(clips.glob("**/*.npz"))
-    kept = list(contact_examples([f for f in files if not is_held_out(f.stem)]))
     tested = list(contact_examples([f for f in files if is_held_out(f.stem)]))
+    kept = list(contact_examples([f for f in files if not is_held_out(f.stem)]))
     if not kept or not tested:
         sys.stderr.write(f"train_prior: {clips}: too few clips give scenes; give more\n")
         return 2
@@ -146,7 +146,7 @@ def score_lines(head: ContactHead, examples: Sequence[ContactExample]) -> list[s
         )
         found = np.concatenate(
             [
-                head.probabilities(e.feet, e.joints, e.plane, e.size, PRIOR_RATE)
+                head.probabilities(e.feet, e.joints, e.standing_plane, e.size, PRIOR_RATE)
                 * e.observed[:, None]
                 for e in chosen
             ]

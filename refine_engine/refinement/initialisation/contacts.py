@@ -23,8 +23,10 @@ median of walkers and standers lies above it, because slow feet are also just le
 MOST_OFF_GROUND = 0.2
 """Metres by which a person at a wrong distance may stand above or below the plane."""
 FEWEST_SLOW = 5
-HEAD_SHARE = 1.0
-"""Share of the motion prior's contact head in the decision."""
+HEAD_SHARE = 0.75
+"""Share of the motion prior's contact head in the log odds of a contact."""
+SUREST = 0.018
+"""Neither kinematics nor the head are surer than this: log odds of 4."""
 SMOOTHING_S = 0.06
 """Standard deviation of the Gaussian over time, seconds: a raw network's feet jitter by more
 in one frame than a walking foot moves in one."""
@@ -81,9 +83,16 @@ def detect_contacts(feet_world: Array, plane: Array, fps: float, observed: BoolA
 def sharpened(kinematic: Array, head: Array, observed: BoolArray) -> Array:
     """Contacts (n, 4) from what kinematics say and what the motion prior's head says.
 
-    The head has seen both noise and what feet do before and after; kinematics keep a say.
+    A mean of their log odds. The head knows noise, and what feet do before and after; kinematics
+    keep a small say, which helped in every stage (see docs/motion-prior.md).
     """
-    return np.where(observed[:, None], (1 - HEAD_SHARE) * kinematic + HEAD_SHARE * head, 0.0)
+    odds = (1 - HEAD_SHARE) * _log_odds(kinematic) + HEAD_SHARE * _log_odds(head)
+    return np.where(observed[:, None], 1.0 / (1.0 + np.exp(-odds)), 0.0)
+
+
+def _log_odds(probability: Array) -> Array:
+    p = np.clip(probability, SUREST, 1.0 - SUREST)
+    return np.asarray(np.log(p / (1.0 - p)))
 
 
 def standing_height(speed: Array, height: Array, observed: BoolArray) -> float:
@@ -107,6 +116,13 @@ def standing_height(speed: Array, height: Array, observed: BoolArray) -> float:
         return 0.0
     usual = float(np.quantile(slow, STANDING_QUANTILE))
     return float(np.clip(usual, -MOST_OFF_GROUND, MOST_OFF_GROUND))
+
+
+def standing_plane(feet_world: Array, plane: Array, fps: float, observed: BoolArray) -> Array:
+    """The plane (4,), moved along its normal to where this person's feet usually stand."""
+    speed = foot_speeds(feet_world, fps)
+    usual = standing_height(speed, heights(smoothed(feet_world, fps), plane), observed)
+    return np.append(plane[:3], plane[3] - usual)
 
 
 def _hysteresis(enter: BoolArray, stay: BoolArray) -> BoolArray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from refine_engine.body import body_size
 from refine_engine.motion_prior.contact_head import load_contact_head
+from refine_engine.refinement.initialisation.contacts import standing_plane
 from refine_engine.refinement.initialisation.feet import pose_feet_and_joints
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def embedded_contacts(body: BodyModel, person: PersonState, plane: Array, fps: f
         body, person.betas, person.R_world_root, person.body_pose, person.transl_world
     )
     size = float(body_size(body, person.betas).value)
+    plane = standing_plane(feet, plane, fps, person.observed)
     return load_contact_head().probabilities(feet, joints, plane, size, fps)
 
 
