@@ -58,6 +58,11 @@ class QuadraticForms:
     """(K,) ``c_k``."""
     freedom: float
 
+    @functools.cached_property
+    def single_matrices(self) -> NDArray[np.float32]:
+        """``matrices`` in single precision, for curvature."""
+        return np.ascontiguousarray(self.matrices, dtype=np.float32)
+
 
 @dataclass(frozen=True, eq=False)
 class TransitionPrior:

@@ -14,17 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import logsumexp
 
 from refine_engine.body import body_size
-from refine_engine.motion_prior.features import (
-    INPUTS,
-    POSE,
-    ROOT,
-    root_velocities,
-    transition_features,
-)
-from refine_engine.motion_prior.transition import PRIOR_RATE, load_transition_prior
+from refine_engine.motion_prior.features import root_velocities
+from refine_engine.motion_prior.transition import COMBINED, PRIOR_RATE, load_transition_prior
 from refine_engine.terms.registry import CVAE_INFO
+from refine_engine.terms.transition_kernel import NEXT_VELOCITY, VELOCITY, all_features
 
 if TYPE_CHECKING:
     from refine_engine.body import BodyModel
@@ -36,7 +32,6 @@ SPAN = 0.3
 """The curve covers this much of log alpha to either side."""
 FLAT_NATS = 0.5
 """A curve that rises by less than this within its span says nothing about alpha."""
-_VELOCITY = slice(2 * POSE + 3, INPUTS - 1)
 
 
 @dataclass(frozen=True)
@@ -80,8 +75,14 @@ def motion_scale_curve(scene: Scene, body: BodyModel, state: OptimizationState) 
 def _person_curve(
     scene: Scene, body: BodyModel, state: OptimizationState, i: int, alphas: Array
 ) -> Array:
+    """Energies (21,) of one person's observed transitions.
+
+    Velocities, and so the whole vector ``z``, are affine in alpha: each component's quadratic form
+    is a parabola, and the curve costs as much as two of its points.
+    """
     p, prior = state.people[i], load_transition_prior()
-    if len(p.frames) < 3:
+    n = len(p.frames)
+    if n < 3:
         return np.zeros(len(alphas))
     seen = p.observed[2:] & p.observed[1:-1] & p.observed[:-2]
     chunk = np.asarray(scene.cameras.chunk)[p.frames]
@@ -90,12 +91,22 @@ def _person_curve(
     ride = np.einsum("tji,tj->ti", R_cam, np.asarray(scene.cameras.t_cam_world)[p.frames])
     size = float(body_size(body, p.betas).value)
     R = np.concatenate([p.R_world_root[:, None], p.body_pose], 1)
-    inputs, outputs = transition_features(prior.mean, R, p.transl_world, size, scene.fps)
-    curve = np.zeros(len(alphas))
-    for k, alpha in enumerate(alphas):
-        transl = p.transl_world - (alpha - state.alpha) * ride
-        velocity = root_velocities(p.R_world_root, transl, size, scene.fps)
-        inputs[:, _VELOCITY] = velocity[:-1]
-        outputs[:, -ROOT:] = np.diff(velocity, axis=0) * scene.fps
-        curve[k] = prior.feature_energies(inputs[seen], outputs[seen])[0].sum()
-    return curve
+    z = np.empty((n - 2, COMBINED))
+    all_features(R, np.array(p.transl_world), prior.mean, size, scene.fps, z)
+    slope = np.zeros_like(z)
+    velocity = root_velocities(p.R_world_root, -ride, size, scene.fps)[:, :3]
+    slope[:, VELOCITY : VELOCITY + 3] = velocity[:-1]
+    slope[:, NEXT_VELOCITY : NEXT_VELOCITY + 3] = velocity[1:]
+    form = prior.forms(scene.fps)
+    rows = form.rows.reshape(-1, COMBINED).T
+    shape = (-1, len(form.constants), len(form.rows[0]))
+    there, change = (z[seen] @ rows).reshape(shape), (slope[seen] @ rows).reshape(shape)
+    square, cross, bend = (
+        (a * b).sum(-1) for a, b in ((there, there), (there, change), (change, change))
+    )
+    offset = (alphas - state.alpha)[:, None, None]
+    q = square + offset * (2.0 * cross + offset * bend)
+    half = 0.5 * (form.freedom + shape[2])
+    logs = form.constants - half * np.log1p(q / form.freedom)
+    energies: Array = -logsumexp(logs, axis=-1).sum(-1)
+    return energies

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SLOW_FACTOR = 10.0
 """An iteration is slow when the loss falls by less than this times ``convergence_threshold``."""
+COARSE_FACTOR = 50.0
+"""The same for a sub-stage whose variables a later one, with more terms, will solve for again."""
 SLOW_ALPHA = 3e-4
 """...and log alpha changes by less than this."""
 
@@ -52,6 +54,8 @@ class SubStageRun:
     report: Callable[[OptimizationState, float | None], ScaleReport]
     damping: float = 1e-4
     guarded: bool = True
+    coarse: bool = False
+    """Whether a later sub-stage does it again, so that the last digits would be wasted."""
     result: SubStageResult | None = None
     stopped: bool = False
     _version: int = -1
@@ -170,8 +174,9 @@ class SubStageRun:
         A limb that nothing sees may wander by centimetres while nothing else changes; waiting for
         it to rest would double a run. Alpha has a say of its own: the loss is almost flat along it.
         """
+        factor = COARSE_FACTOR if self.coarse else SLOW_FACTOR
         return (
-            result.relative_decrease < SLOW_FACTOR * self.config.convergence_threshold
+            result.relative_decrease < factor * self.config.convergence_threshold
             and result.alpha_step < SLOW_ALPHA
         )
 

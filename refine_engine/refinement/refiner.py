@@ -16,7 +16,7 @@ from refine_engine.refinement.initialisation.keypoint_trust import with_trusted_
 from refine_engine.refinement.initialisation.prior_contacts import ContactSource, contact_source
 from refine_engine.refinement.initialisation.start import redetect_contacts
 from refine_engine.refinement.input import RefinementInput
-from refine_engine.refinement.likelihood import motion_scores
+from refine_engine.refinement.likelihood import MotionScores, motion_scores
 from refine_engine.refinement.motion_scale import MotionScaleCurve, motion_scale_curve
 from refine_engine.refinement.optimisation import SubStageRun
 from refine_engine.refinement.scale_report import scale_report
@@ -80,6 +80,7 @@ class Stage5Refiner:
         self._alpha_sigma: float | None = None
         self._scaled = False
         self._curve: MotionScaleCurve | None = None
+        self._scores = MotionScores()
         self._contacts: ContactSource | None = None
 
     @property
@@ -250,7 +251,7 @@ class Stage5Refiner:
             if control.verdict == "cancel":
                 raise Cancelled
         self._scene, self._alpha_sigma, self._scaled = scene, None, False
-        self._curve = None
+        self._curve, self._scores = None, MotionScores()
         self._lambdas = self.config.weights()
         self._body = self._given_body or load_body_model(scene.gender)
         begun, ended = self._init(scene, clock, given)
@@ -286,6 +287,7 @@ class Stage5Refiner:
                 fresh = redetect_contacts(state, self._body, scene.fps, self._contacts)
                 state = read_only(fresh)
             run = self._substage_run(plan, control, clock, self.config.max_total_iterations - used)
+            run.coarse = self._done_again(key, control)
             for snapshot in run.run(state):
                 if snapshot.event != "end":
                     yield snapshot
@@ -362,6 +364,11 @@ class Stage5Refiner:
             return "no motion prior"
         return ""
 
+    def _done_again(self, key: SubStage, control: RunControl) -> bool:
+        """Whether ``final`` follows, which solves for everything again with every term."""
+        final = PLANS["final"]
+        return key != "final" and not self._reason_to_skip(final, control, 0)
+
     @property
     def _has_prior(self) -> bool:
         return self._problem is not None and any(
@@ -413,7 +420,7 @@ class Stage5Refiner:
         self._scaled = True
         if self._has_prior and self._scene is not None and self._body is not None:
             self._curve = motion_scale_curve(self._scene, self._body, state)
-        found = covariance(run.problem, run.packed, run.weights_used, free)
+        found = covariance(run.problem, run.packed, run.weights_used, free, joints=not run.coarse)
         self._alpha_sigma = None if found.alpha_sigma is None else REPETITION * found.alpha_sigma
         if self._alpha_sigma is not None and state.alpha_0_log_sigma is not None:
             # More evidence than init had cannot make alpha less certain.
@@ -450,7 +457,9 @@ class Stage5Refiner:
         ran = [r for r in results if r.sub_stage != "init" and r.status != "skipped"]
         warnings = [f"{r.sub_stage}: {r.message}" for r in ran if r.status == "rolled_back"]
         report = self._report(state, self._alpha_sigma)
-        scores = motion_scores(self._scene, self._body, state)
+        if complete or stopped:
+            self._scores = motion_scores(self._scene, self._body, state)
+        scores = self._scores
         for i in sorted(i for i, share in scores.influence.items() if share < LITTLE_INFLUENCE):
             warnings.append(
                 f"person {i}: unlike the motion prior's recordings; the prior has "

@@ -17,113 +17,126 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from refine_engine.solver.blocks import LANES, factor_blocks, solve_lower, solve_upper
+from refine_engine.solver.blocks import LANES
+from refine_engine.solver.chains import (
+    Band,
+    Chain,
+    TwoChains,
+    factored_chain,
+    lengths,
+    product,
+    right_side,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import DTypeLike, NDArray
 
     Array = NDArray[np.float64]
     Blocks = NDArray[np.floating[Any]]
+    Run = Callable[[Callable[[int], Any], int], list[Any]]
 
 OWN = 10
 """Border variables of each person: betas."""
 
 
-class Part(Protocol):
+class Part(Band, Protocol):
     """One person's share of the quadratic model."""
 
-    frames: int
-    width: int
-    """Variables of a frame."""
-    reach: int
-    """How many frames ahead the band couples: 0, 1 or 2."""
-    border: Array
-    """(groups, frames * width, 16): gradient, then the couplings with the own (10) and the shared
-    (K) border variables, padded with zeros."""
     own_gradient: Array
     own_hessian: Array
     own_shared: Array
     """(10, K)."""
-
-    def assemble(
-        self, damping: float, floor: float, here: Blocks, next1: Blocks, next2: Blocks
-    ) -> None:
-        """Fill the band: diagonal times ``1 + damping``, plus ``floor``."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Factor:
-    """A factored band."""
-
-    here: Blocks
-    next1: Blocks
-    next2: Blocks
-    reach: int
 
 
 @dataclass(frozen=True, eq=False)
 class Eliminated:
     """What is left of a person after its frames are eliminated."""
 
-    solved: Blocks
-    """(groups, frames, width, 16): the inverse band times the border."""
+    sides: tuple[tuple[Blocks, ...], ...]
+    """For each group of 16 columns of the border, for each chain: (length, width, 16), the inverse
+    lower factor times the border."""
     product: Array
     """(1 + 10 + K, 1 + 10 + K): border^T inverse band border, gradient first."""
-    factor: Factor | None
+    factor: TwoChains | None
+    """None where it was not kept: then ``sides`` hold the inverse band times the border."""
+
+    def solved(self, factor: TwoChains | None = None) -> Blocks:
+        """(frames, width, 16 groups): the inverse band times the border."""
+        factor = factor or self.factor
+        assert factor is not None
+        groups = []
+        for sides in self.sides:
+            copies = tuple(side.copy() for side in sides)
+            factor.middle_upper(copies)
+            for k in range(len(copies)):
+                factor.upper(copies, k)
+            groups.append(factor.in_order(copies))
+        return np.concatenate(groups, axis=-1)
 
 
-class NotPositive(Exception):
-    """The damped matrix of a person is not positive definite (or not finite) at a frame."""
-
-    def __init__(self, frame: int) -> None:
-        self.frame = frame
-        super().__init__(f"frame {frame}")
+def one_by_one(function: Callable[[int], Any], count: int) -> list[Any]:
+    """What :func:`refine_engine.solver.levenberg.people_runner` does, without threads."""
+    return [function(i) for i in range(count)]
 
 
-def factored(part: Part, damping: float, floor: float, dtype: DTypeLike) -> Factor:
-    """Assemble and factor a band.
+def eliminate_people(
+    parts: Sequence[Part],
+    damping: float,
+    floor: float,
+    dtype: DTypeLike,
+    run: Run = one_by_one,
+    *,
+    whole: bool = False,
+) -> list[Eliminated]:
+    """Factor the bands and solve their lower halves for the whole border.
+
+    ``run`` maps over the chains of all people; ``whole`` leaves each person in one chain.
 
     Raises
     ------
     NotPositive
         Some pivot is not positive.
     """
-    n, v = part.frames, part.width
-    here = np.empty((n, v, v), dtype)
-    next1 = np.empty((n if part.reach >= 1 else 0, v, v), dtype)
-    next2 = np.empty((n if part.reach >= 2 else 0, v, v), dtype)
-    part.assemble(damping, floor, here, next1, next2)
-    bad = factor_blocks(here, next1, next2, part.reach)
-    if bad >= 0:
-        raise NotPositive(int(bad))
-    return Factor(here, next1, next2, part.reach)
+    tasks = [
+        (p, backward)
+        for p, part in enumerate(parts)
+        for backward in (
+            (False,) if whole or not lengths(part.frames, part.reach)[2] else (False, True)
+        )
+    ]
+
+    def work(k: int) -> tuple[Chain, list[Blocks]]:
+        p, backward = tasks[k]
+        part = parts[p]
+        chain = factored_chain(part, damping, floor, dtype, backward=backward, whole=whole)
+        shape = (part.frames, part.width, LANES)
+        return chain, [right_side(chain, group.reshape(shape), dtype) for group in part.border]
+
+    found = run(work, len(tasks))
+    eliminated = []
+    for p, part in enumerate(parts):
+        mine = [result for (q, _), result in zip(tasks, found, strict=True) if q == p]
+        factor = TwoChains.joined(tuple(chain for chain, _ in mine))
+        sides = tuple(zip(*(right for _, right in mine), strict=True))
+        for group in sides:
+            factor.meet(group)
+        columns = 1 + OWN + part.own_shared.shape[1]
+        eliminated.append(Eliminated(sides, _products(sides, sides)[:columns, :columns], factor))
+    return eliminated
 
 
-def eliminate(
-    part: Part, damping: float, floor: float, dtype: DTypeLike, *, keep: bool = False
-) -> Eliminated:
-    """Factor a band and solve for its whole border; ``keep`` also returns the factor.
+def _products(left: Sequence[tuple[Blocks, ...]], right: Sequence[tuple[Blocks, ...]]) -> Array:
+    """Products of all columns with all columns, over all chains."""
+    return np.block(
+        [[sum(product(x, y) for x, y in zip(a, b, strict=True)) for b in right] for a in left]
+    )
 
-    Raises
-    ------
-    NotPositive
-        Some pivot is not positive.
-    """
-    factor = factored(part, damping, floor, dtype)
-    groups = len(part.border)
-    columns = 1 + OWN + part.own_shared.shape[1]
-    solved = part.border.reshape(groups, part.frames, part.width, LANES).astype(dtype)
-    for group in solved:
-        solve_lower(factor.here, factor.next1, factor.next2, factor.reach, group)
-    flat = solved.reshape(groups, -1, LANES)
-    product = np.empty((groups * LANES, groups * LANES))
-    for a in range(groups):
-        for b in range(groups):
-            product[a * LANES : (a + 1) * LANES, b * LANES : (b + 1) * LANES] = flat[a].T @ flat[b]
-    for group in solved:
-        solve_upper(factor.here, factor.next1, factor.next2, factor.reach, group)
-    return Eliminated(solved, product[:columns, :columns], factor if keep else None)
+
+def eliminate(part: Part, damping: float, floor: float, dtype: DTypeLike) -> Eliminated:
+    """:func:`eliminate_people` for one person, in this thread."""
+    return eliminate_people([part], damping, floor, dtype)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,11 +192,92 @@ def border_system(
     return Border(0.5 * (matrix + matrix.T), right)
 
 
+def with_gradient(
+    eliminated: Sequence[Eliminated], parts: Sequence[Part], run: Run = one_by_one
+) -> list[Eliminated]:
+    """The same factors with the gradients of ``parts``, which are of a later state.
+
+    Solving for one right side costs a small part of a factorisation.
+    """
+    tasks = [(p, k) for p, rest in enumerate(eliminated) for k in range(len(rest.sides[0]))]
+
+    def work(i: int) -> Blocks:
+        p, k = tasks[i]
+        factor, part = eliminated[p].factor, parts[p]
+        assert factor is not None
+        chain = factor.chains[k]
+        gradient = part.border[0, :, 0].reshape(part.frames, part.width)
+        return right_side(chain, gradient, chain.here.dtype)
+
+    found = run(work, len(tasks))
+    changed = []
+    for p, rest in enumerate(eliminated):
+        right = tuple(side for (q, _), side in zip(tasks, found, strict=True) if q == p)
+        assert rest.factor is not None
+        rest.factor.meet(right)
+        columns = [side[..., None] for side in right]
+        first = tuple(
+            np.concatenate([new, old[..., 1:]], -1)
+            for new, old in zip(columns, rest.sides[0], strict=True)
+        )
+        sides = (first, *rest.sides[1:])
+        row = _products((tuple(columns),), sides)[0, : len(rest.product)]
+        product = rest.product.copy()
+        product[0], product[:, 0] = row, row
+        changed.append(Eliminated(sides, product, rest.factor))
+    return changed
+
+
+def frame_steps(
+    eliminated: Sequence[Eliminated], own: Array, shared: Array, run: Run = one_by_one
+) -> list[Array]:
+    """Steps (frames, width) of each person's frames for steps of the border variables.
+
+    Parameters
+    ----------
+    eliminated
+        People.
+    own, shared
+        (P, 10), (K,).
+    """
+    sides = [
+        _combined(rest, np.concatenate([[1.0], o, shared]))
+        for rest, o in zip(eliminated, own, strict=True)
+    ]
+    factors = [rest.factor for rest in eliminated]
+    for factor, side in zip(factors, sides, strict=True):
+        assert factor is not None
+        factor.middle_upper(side)
+    tasks = [(p, k) for p, side in enumerate(sides) for k in range(len(side))]
+
+    def work(i: int) -> None:
+        p, k = tasks[i]
+        factor = factors[p]
+        assert factor is not None
+        factor.upper(sides[p], k)
+
+    run(work, len(tasks))
+    steps = []
+    for factor, side in zip(factors, sides, strict=True):
+        assert factor is not None
+        steps.append(factor.in_order(side).astype(np.float64))
+    return steps
+
+
+def _combined(rest: Eliminated, coefficients: Array) -> tuple[Blocks, ...]:
+    """Minus the columns of the border, combined into one right side for each chain."""
+    padded = np.zeros(len(rest.sides) * LANES)
+    padded[: len(coefficients)] = -coefficients
+    chains = []
+    for k in range(len(rest.sides[0])):
+        total = sum(
+            group[k].reshape(-1, LANES) @ padded[g * LANES : (g + 1) * LANES].astype(group[k].dtype)
+            for g, group in enumerate(rest.sides)
+        )
+        chains.append(np.asarray(total).reshape(rest.sides[0][k].shape[:2]))
+    return tuple(chains)
+
+
 def frame_step(rest: Eliminated, own: Array, shared: Array) -> Array:
-    """Step (frames, width) of a person's frames for steps of its border variables."""
-    coefficients = np.zeros(len(rest.solved) * LANES)
-    coefficients[: 1 + OWN + len(shared)] = np.concatenate([[1.0], own, shared])
-    step = np.zeros(rest.solved.shape[1:3])
-    for g, group in enumerate(rest.solved):
-        step -= group.astype(np.float64) @ coefficients[g * LANES : (g + 1) * LANES]
-    return step
+    """:func:`frame_steps` for one person."""
+    return frame_steps([rest], own[None], shared)[0]

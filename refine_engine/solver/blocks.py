@@ -16,8 +16,12 @@ LANES = 16
 """Right sides are solved in groups of this many."""
 
 
+SMALL = 24
+"""Diagonal blocks are factored in pieces of this size: loops within a piece, products between."""
+
+
 @njit(nogil=True, cache=True)
-def _factor_block(a, inverse):  # type: ignore[no-untyped-def]
+def _factor_piece(a, inverse):  # type: ignore[no-untyped-def]
     """Cholesky ``a = U^T U`` (upper, in place) and ``inverse = U^-T`` (lower); False if not PD."""
     n = a.shape[0]
     for k in range(n):
@@ -51,8 +55,51 @@ def _factor_block(a, inverse):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def factor_blocks(here, next1, next2, reach):  # type: ignore[no-untyped-def]
-    """Factor in place.
+def _factor_block(a, inverse, room):  # type: ignore[no-untyped-def]
+    """As :func:`_factor_piece`, piece by piece; ``room`` (4, n * n) is overwritten."""
+    n = a.shape[0]
+    if n <= SMALL:
+        return _factor_piece(a, inverse)
+    inverse[:, :] = 0.0
+    for first in range(0, n, SMALL):
+        last = min(first + SMALL, n)
+        size, rest = last - first, n - last
+        piece = room[0, : size * size].reshape(size, size)
+        small = room[1, : size * size].reshape(size, size)
+        piece[:, :] = a[first:last, first:last]
+        if not _factor_piece(piece, small):
+            return False
+        inverse[first:last, first:last] = small
+        if first > 0:
+            # Rows of the inverse: -inverse(U_kk)^T (U_above^T inverse_above).
+            above = room[0, : first * size].reshape(first, size)
+            above[:, :] = a[:first, first:last]
+            known = room[2, : first * first].reshape(first, first)
+            known[:, :] = inverse[:first, :first]
+            product = room[3, : size * first].reshape(size, first)
+            np.dot(above.T, known, product)
+            np.dot(small, product, above.reshape(size, first))
+            done = above.reshape(size, first)
+            for i in range(size):
+                for j in range(first):
+                    inverse[first + i, j] = -done[i, j]
+        if rest > 0:
+            panel = room[0, : size * rest].reshape(size, rest)
+            panel[:, :] = a[first:last, last:]
+            solved = room[2, : size * rest].reshape(size, rest)
+            np.dot(small, panel, solved)
+            a[first:last, last:] = solved
+            product = room[3, : rest * rest].reshape(rest, rest)
+            np.dot(solved.T, solved, product)
+            for i in range(rest):
+                for j in range(i, rest):
+                    a[last + i, last + j] -= product[i, j]
+    return True
+
+
+@njit(nogil=True, cache=True)
+def factor_blocks(here, next1, next2, reach, count):  # type: ignore[no-untyped-def]
+    """Factor the first ``count`` frames in place; those that follow lose what couples with them.
 
     Afterwards ``here[t]`` holds the inverse of the diagonal factor ``L_tt`` (lower triangular)
     and ``next1[t]``, ``next2[t]`` the transposed factors ``L_{t+1,t}^T``, ``L_{t+2,t}^T``.
@@ -67,8 +114,9 @@ def factor_blocks(here, next1, next2, reach):  # type: ignore[no-untyped-def]
     product = np.empty((width, width), here.dtype)
     z1 = np.empty((width, width), here.dtype)
     z2 = np.empty((width, width), here.dtype)
-    for t in range(n):
-        if not _factor_block(here[t], inverse):
+    room = np.empty((4, width * width), here.dtype)
+    for t in range(count):
+        if not _factor_block(here[t], inverse, room):
             return t
         here[t] = inverse
         if reach >= 1 and t + 1 < n:
@@ -96,12 +144,15 @@ def factor_blocks(here, next1, next2, reach):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def solve_lower(here, next1, next2, reach, b):  # type: ignore[no-untyped-def]
-    """Solve ``L y = b`` in place; ``b`` (n, width, 16), the rest from :func:`factor_blocks`."""
+def solve_lower(here, next1, next2, reach, b, count):  # type: ignore[no-untyped-def]
+    """Solve ``L y = b`` in place for the first ``count`` frames; ``b`` (n, width, columns).
+
+    Those that follow lose what couples with them. The rest is from :func:`factor_blocks`.
+    """
     n, width, _ = here.shape
     y = np.empty((width, b.shape[2]), b.dtype)
     product = np.empty((width, b.shape[2]), b.dtype)
-    for t in range(n):
+    for t in range(count):
         np.dot(here[t], b[t], y)
         b[t] = y
         if reach >= 1 and t + 1 < n:
@@ -113,11 +164,11 @@ def solve_lower(here, next1, next2, reach, b):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def solve_upper(here, next1, next2, reach, b):  # type: ignore[no-untyped-def]
-    """Solve ``L^T x = b`` in place; arguments as :func:`solve_lower`."""
+def solve_upper(here, next1, next2, reach, b, count):  # type: ignore[no-untyped-def]
+    """Solve ``L^T x = b`` in place for the first ``count`` frames, given x of those that follow."""
     n, width, _ = here.shape
     product = np.empty((width, b.shape[2]), b.dtype)
-    for t in range(n - 1, -1, -1):
+    for t in range(count - 1, -1, -1):
         if reach >= 1 and t + 1 < n:
             np.dot(next1[t], b[t + 1], product)
             b[t] -= product
@@ -126,6 +177,38 @@ def solve_upper(here, next1, next2, reach, b):  # type: ignore[no-untyped-def]
             b[t] -= product
         np.dot(here[t].T, b[t], product)
         b[t] = product
+
+
+@njit(nogil=True, cache=True)
+def solve_upper_vector(here, next1, next2, reach, b, count):  # type: ignore[no-untyped-def]
+    """As :func:`solve_upper` for one right side: ``b`` (n, width)."""
+    n, width, _ = here.shape
+    product = np.empty(width, b.dtype)
+    for t in range(count - 1, -1, -1):
+        if reach >= 1 and t + 1 < n:
+            np.dot(next1[t], b[t + 1], product)
+            b[t] -= product
+        if reach >= 2 and t + 2 < n:
+            np.dot(next2[t], b[t + 2], product)
+            b[t] -= product
+        np.dot(here[t].T, b[t], product)
+        b[t] = product
+
+
+@njit(nogil=True, cache=True)
+def solve_lower_vector(here, next1, next2, reach, b, count):  # type: ignore[no-untyped-def]
+    """As :func:`solve_lower` for one right side: ``b`` (n, width)."""
+    n, width, _ = here.shape
+    product = np.empty(width, b.dtype)
+    for t in range(count):
+        np.dot(here[t], b[t], product)
+        b[t] = product
+        if reach >= 1 and t + 1 < n:
+            np.dot(next1[t].T, b[t], product)
+            b[t + 1] -= product
+        if reach >= 2 and t + 2 < n:
+            np.dot(next2[t].T, b[t], product)
+            b[t + 2] -= product
 
 
 @njit(nogil=True, cache=True)

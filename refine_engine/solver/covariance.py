@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from refine_engine.solver.arrow import OWN, border_system, eliminate
+from refine_engine.solver.arrow import OWN, border_system, eliminate_people
 from refine_engine.solver.blocks import inverse_blocks
+from refine_engine.solver.chains import NotPositive
 from refine_engine.solver.levenberg import FLOOR, ArrowProblem, free_border, people_runner
 from refine_engine.solver.threads import single_threaded_blas
 
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from refine_engine.solver.arrow import Eliminated
-    from refine_engine.solver.levenberg import Free, Poll
+    from refine_engine.solver.arrow import Eliminated, Part
+    from refine_engine.solver.levenberg import Free, Poll, Run
 
     Array = NDArray[np.float64]
 
 S = TypeVar("S")
-KEEP_BYTES = 400_000_000
-"""Factors are kept between the two passes up to this size in all, else made twice."""
+ROUNDING = (0.0, 1e-7, 1e-6)
+"""Relative dampings that are tried one after another; single precision resolves 6e-8."""
 
 
 class UncertainProblem(ArrowProblem[S], Protocol[S]):
@@ -98,13 +99,7 @@ def covariance(
     with single_threaded_blas():
         model = problem.linearise(state, weights, free, run)
         parts = list(model.parts)
-        size = sum(p.frames * p.width**2 * 8 * (1 + p.reach) for p in parts)
-        keep = joints and size < KEEP_BYTES
-
-        def first(i: int) -> Eliminated:
-            return eliminate(parts[i], 0.0, FLOOR, np.float64, keep=keep)
-
-        eliminated = run(first, len(parts))
+        eliminated = _undamped(parts, run, whole=joints)
         border = border_system(parts, eliminated, model.shared_gradient, model.shared_hessian)
         mask = free_border(free, len(parts), len(model.shared_gradient))
         spread = np.zeros_like(border.matrix)
@@ -113,14 +108,12 @@ def covariance(
 
         def second(i: int) -> Array:
             part, rest = parts[i], eliminated[i]
-            factor = rest.factor
-            if factor is None:
-                factor = eliminate(part, 0.0, FLOOR, np.float64, keep=True).factor
-                assert factor is not None
+            assert rest.factor is not None
+            (factor,) = rest.factor.chains
             frames = np.empty((part.frames, part.width, part.width))
             inverse_blocks(factor.here, factor.next1, factor.next2, factor.reach, frames)
-            columns = 1 + OWN + len(model.shared_gradient)
-            solved = np.concatenate(list(rest.solved), axis=-1)[..., 1:columns]
+            columns = slice(1, 1 + OWN + len(model.shared_gradient))
+            solved = rest.solved()[..., columns].astype(np.float64)
             mine = np.r_[OWN * i : OWN * i + OWN, OWN * len(parts) : len(spread)]
             return problem.joint_sigma(i, state, frames, solved, spread[np.ix_(mine, mine)])
 
@@ -134,6 +127,25 @@ def covariance(
         betas_sigma={i: sigma[OWN * p : OWN * p + OWN] for p, i in enumerate(problem.ids)},
         joint_sigma=dict(zip(problem.ids, found, strict=False)),
     )
+
+
+def _undamped(parts: list[Part], run: Run, *, whole: bool) -> list[Eliminated]:
+    """Eliminate without damping, or with the least that makes up for rounding.
+
+    Where nothing observes a direction, the rounding of curvature (single precision) may leave the
+    matrix a little indefinite along it.
+
+    Raises
+    ------
+    NotPositive
+        The matrix is not positive with that either.
+    """
+    for damping in ROUNDING[:-1]:
+        try:
+            return eliminate_people(parts, damping, FLOOR, np.float64, run, whole=whole)
+        except NotPositive:
+            continue
+    return eliminate_people(parts, ROUNDING[-1], FLOOR, np.float64, run, whole=whole)
 
 
 def _inverse(matrix: Array) -> Array:

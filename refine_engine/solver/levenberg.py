@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -28,13 +28,14 @@ from refine_engine.solver.arrow import (
     OWN,
     Border,
     Eliminated,
-    NotPositive,
     Part,
     border_system,
-    eliminate,
-    frame_step,
+    eliminate_people,
+    frame_steps,
+    with_gradient,
 )
-from refine_engine.solver.threads import single_threaded_blas, worker_count
+from refine_engine.solver.chains import NotPositive
+from refine_engine.solver.threads import single_threaded_blas, worker_count, worker_pool
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,6 +62,10 @@ RAISED_DAMPING = 1e-4
 LEAST_PREDICTED = 1e-9
 """A prediction smaller than this share of the loss is not worth more damping."""
 USUAL_SHARE = 0.99
+REUSED_BELOW = 0.05
+"""Factors are used once more after a step that lowered the loss by a smaller share."""
+GOOD_SHARE = 0.3
+"""Such a step must lower the loss by this share of what it promises, or a full one is made."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,25 @@ class Free:
     """Scale, together with the log depth scale of each reconstruction chunk."""
 
 
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """Factors of an earlier iteration, with which the next gradient makes a cheap step.
+
+    Near the minimum curvature hardly changes from one iteration to the next, and reweighted least
+    squares only converges linearly anyway: such a step gains nearly as much as a full one.
+    """
+
+    model: QuadraticModel
+    eliminated: list[Eliminated]
+    free: Free
+
+    def fits(self, model: QuadraticModel) -> bool:
+        """Whether a model has the same variables."""
+        return [(p.frames, p.width) for p in self.model.parts] == [
+            (p.frames, p.width) for p in model.parts
+        ]
+
+
 @dataclass(frozen=True)
 class Damping:
     """State of the damping between iterations; 1e-6 for a warm start."""
@@ -82,6 +106,8 @@ class Damping:
     value: float = 1e-4
     double: bool = False
     """Whether the band is factored in float64 (after float32 proved too coarse)."""
+    kept: Kept | None = field(default=None, compare=False, repr=False)
+    """The last factors, where they may serve for one more step."""
 
 
 @dataclass(frozen=True)
@@ -181,19 +207,19 @@ def people_runner(threads: int, poll: Poll | None) -> Run:
                     poll()
                 results.append(function(i))
             return results
-        with ThreadPoolExecutor(workers) as pool:
-            futures = [pool.submit(function, i) for i in range(count)]
-            pending = set(futures)
-            try:
-                while pending:
-                    if poll is not None:
-                        poll()
-                    _, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
-            except BaseException:
-                for future in futures:
-                    future.cancel()
-                raise
-            return [future.result() for future in futures]
+        futures = [worker_pool(workers).submit(function, i) for i in range(count)]
+        pending = set(futures)
+        try:
+            while pending:
+                if poll is not None:
+                    poll()
+                _, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            wait(futures)
+            raise
+        return [future.result() for future in futures]
 
     return run
 
@@ -218,9 +244,26 @@ def step(
         model = problem.linearise(state, weights, free, run)
         clock.lap("linearise")
         value, double, message = damping.value, damping.double, ""
+        kept = damping.kept
+        if kept is not None and kept.free == free and kept.fits(model):
+            solution = _solve(model, free, value, problem.alpha_limits(state), run, kept)
+            clock.lap("solve")
+            found, scale = _searched(problem, state, weights, total, solution)
+            clock.lap("evaluate")
+            if found is not None and total - found[1] > GOOD_SHARE * solution.predicted:
+                return _accepted(
+                    problem, state, total, found, scale, solution, Damping(value, double), clock
+                )
         for _ in range(MAX_TRIES):
             try:
-                solution = _solve(model, free, value, double, problem.alpha_limits(state), run)
+                fresh = Kept(
+                    model,
+                    eliminate_people(
+                        list(model.parts), value, FLOOR, np.float64 if double else np.float32, run
+                    ),
+                    free,
+                )
+                solution = _solve(model, free, value, problem.alpha_limits(state), run, fresh)
             except NotPositive as failure:
                 message = f"the system is not positive definite at frame {failure.frame}"
                 value, double = (_raised(value) if double else value), True
@@ -235,24 +278,14 @@ def step(
                     break
                 value = _raised(value)
                 continue
-            new, new_total, new_terms = found
-            decrease = total - new_total
+            decrease = total - found[1]
             ratio = decrease / max(solution.predicted, 1e-300)
-            return StepResult(
-                state=new,
-                total=new_total,
-                terms=new_terms,
-                damping=Damping(
-                    _next_damping(value, ratio) if scale >= 1.0 else _raised(value), double
-                ),
-                accepted=True,
-                max_joint_step=problem.joint_step(state, new, 1.0),
-                usual_joint_step=problem.joint_step(state, new, USUAL_SHARE),
-                alpha_step=scale * abs(float(solution.shared[0])),
-                relative_decrease=decrease / max(abs(total), 1e-300),
-                alpha_at_bound=solution.at_bound,
-                seconds=clock.laps,
+            after = Damping(
+                _next_damping(value, ratio) if scale >= 1.0 else _raised(value),
+                double,
+                fresh if decrease < REUSED_BELOW * abs(total) else None,
             )
+            return _accepted(problem, state, total, found, scale, solution, after, clock)
         return StepResult(
             state,
             total,
@@ -262,6 +295,32 @@ def step(
             message=message,
             seconds=clock.laps,
         )
+
+
+def _accepted(
+    problem: ArrowProblem[S],
+    state: S,
+    total: float,
+    found: tuple[S, float, dict[str, float]],
+    scale: float,
+    solution: _Solution,
+    damping: Damping,
+    clock: _Clock,
+) -> StepResult[S]:
+    new, new_total, new_terms = found
+    return StepResult(
+        state=new,
+        total=new_total,
+        terms=new_terms,
+        damping=damping,
+        accepted=True,
+        max_joint_step=problem.joint_step(state, new, 1.0),
+        usual_joint_step=problem.joint_step(state, new, USUAL_SHARE),
+        alpha_step=scale * abs(float(solution.shared[0])),
+        relative_decrease=(total - new_total) / max(abs(total), 1e-300),
+        alpha_at_bound=solution.at_bound,
+        seconds=clock.laps,
+    )
 
 
 def _raised(value: float) -> float:
@@ -336,22 +395,26 @@ def _solve(
     model: QuadraticModel,
     free: Free,
     damping: float,
-    double: bool,
     limits: tuple[float, float],
     run: Run,
+    kept: Kept,
 ) -> _Solution:
-    parts = list(model.parts)
-    dtype = np.float64 if double else np.float32
-
-    def work(i: int) -> Eliminated:
-        return eliminate(parts[i], damping, FLOOR, dtype)
-
-    eliminated = run(work, len(parts))
-    border = border_system(parts, eliminated, model.shared_gradient, model.shared_hessian)
+    """Step for the gradient of ``model`` and the curvature of ``kept`` (usually the same)."""
+    parts, curved = list(model.parts), list(kept.model.parts)
+    eliminated = kept.eliminated
+    border = border_system(
+        curved, eliminated, kept.model.shared_gradient, kept.model.shared_hessian
+    )
+    if kept.model is not model:
+        eliminated = with_gradient(eliminated, parts, run)
+        gradient = border_system(
+            parts, eliminated, model.shared_gradient, model.shared_hessian
+        ).gradient
+        border = Border(border.matrix, gradient)
     mask = free_border(free, len(parts), len(model.shared_gradient))
     moves, at_bound = _bounded(border, mask, damping, OWN * len(parts), limits)
     own, shared = moves[: OWN * len(parts)].reshape(-1, OWN), moves[OWN * len(parts) :]
-    frames = [frame_step(rest, own[p], shared) for p, rest in enumerate(eliminated)]
+    frames = frame_steps(eliminated, own, shared, run)
     slope = float(model.shared_gradient @ shared)
     for p, part in enumerate(parts):
         slope += float(part.own_gradient @ own[p])

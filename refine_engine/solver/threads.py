@@ -7,6 +7,7 @@ import ctypes
 import functools
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,22 @@ def worker_count(asked: int, people: int) -> int:
     """Threads to use: ``asked``, or one per usable core where 0; never more than people."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(asked or cores or 1, people))
+
+
+_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
+
+
+def worker_pool(workers: int) -> ThreadPoolExecutor:
+    """Threads that wait for work; starting new ones for every piece of it takes longer than it.
+
+    A forked process gets threads of its own.
+    """
+    key = (os.getpid(), workers)
+    with _lock:
+        pool = _pools.get(key)
+        if pool is None:
+            pool = _pools[key] = ThreadPoolExecutor(workers, thread_name_prefix="solver")
+        return pool
 
 
 @functools.cache

@@ -14,7 +14,6 @@ import numpy as np
 from numba import njit
 
 from refine_engine.terms.model import NOTHING
-from refine_engine.terms.points import FULL_WIDTH
 
 if TYPE_CHECKING:
     from refine_engine.terms.model import PersonModel
@@ -93,20 +92,13 @@ def distance_loss(  # type: ignore[no-untyped-def]
     return total
 
 
-_NO_GRADIENT = np.zeros((0, FULL_WIDTH))
-_NO_BLOCKS = np.zeros((0, FULL_WIDTH, FULL_WIDTH))
-
-
 def distance_change_loss(
     track: Track, posed: Posed, common: Common, weight: float, model: PersonModel | None
 ) -> float:
     """Loss of one person; arguments as in :class:`refine_engine.terms.protocol.Term`."""
     m = NOTHING if model is None else model
-    gradient, here, following = _NO_GRADIENT, _NO_BLOCKS, _NO_BLOCKS
     if model is not None:
-        dense = model.dense_blocks(reach=1)
-        assert dense.next is not None
-        gradient, here, following = dense.gradient, dense.here, dense.next
+        model.reach = max(model.reach, 1)
     rate = track.fps / 30.0
     sigma = CHANGE_SIGMA / rate
     return float(
@@ -122,9 +114,9 @@ def distance_change_loss(
             # Twice the frames a second are not twice the evidence.
             weight / (sigma**2 * rate),
             model is not None,
-            gradient,
-            here,
-            following,
+            m.variable_gradient,
+            m.place0,
+            m.place1,
             m.cross,
             m.shared_gradient,
             m.shared_hessian,

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from refine_engine.terms.model import PersonModel
     from refine_engine.terms.protocol import Posed, Track
 
-_NO_BLOCKS = np.zeros((0, FULL_WIDTH, FULL_WIDTH))
-_NO_GRADIENT = np.zeros((0, FULL_WIDTH))
+    Blocks = NDArray[np.floating[Any]]
+
+CHUNK = 32
+"""Dense blocks are made for so many frames at a time: they stay in the cache."""
 
 
 class FramePart:
@@ -91,7 +93,9 @@ class FramePart:
             model.next2,
             model.cross,
             model.turn_gradient,
-            _NO_GRADIENT if model.dense is None else model.dense.gradient,
+            model.variable_gradient
+            if model.dense is None
+            else model.variable_gradient + model.dense.gradient,
             self._samples,
             sample_dirs,
             rows.start,
@@ -121,45 +125,85 @@ class FramePart:
         self,
         damping: float,
         floor: float,
-        here: NDArray[np.floating[Any]],
-        next1: NDArray[np.floating[Any]],
-        next2: NDArray[np.floating[Any]],
+        here: Blocks,
+        next1: Blocks,
+        next2: Blocks,
+        *,
+        backward: bool = False,
     ) -> None:
-        """See :meth:`refine_engine.solver.arrow.Part.assemble`."""
-        model, rows = self._model, self._rows
+        """See :meth:`refine_engine.solver.chains.Band.assemble`."""
+        model, rows, n = self._model, self._rows, self.frames
         if model is None:
             assert self._rebuild is not None
             model = self._rebuild()
-        dense = model.dense
-        assemble_blocks(
-            self._pose,
-            self._points,
-            model.hessian,
-            model.next1,
-            model.next2,
-            model.turn0,
-            model.turn1,
-            model.turn2,
-            model.turns,
-            _NO_BLOCKS if dense is None else dense.here,
-            _NO_BLOCKS if dense is None or dense.next is None else dense.next,
-            _NO_BLOCKS if dense is None or dense.next2 is None else dense.next2,
-            self._samples,
-            rows.start,
-            rows.point,
-            rows.direction,
-            rows.weight,
-            self._shift_pulled,
-            model.shift0,
-            model.shift1,
-            self._turn_width,
-            self.reach,
-            damping,
-            floor,
-            here,
-            next1,
-            next2,
+        dense = _DenseChunk(model, self.reach)
+        for start in range(0, len(here), CHUNK):
+            stop = min(start + CHUNK, len(here))
+            first = max(n - stop - self.reach, 0) if backward else start
+            last = n - start if backward else stop
+            dense0, dense1, dense2 = dense.blocks(first, last)
+            assemble_blocks(
+                self._pose,
+                self._points,
+                model.hessian,
+                model.next1,
+                model.next2,
+                model.turn0,
+                model.turn1,
+                model.turn2,
+                model.turns,
+                model.place0,
+                model.place1,
+                dense0,
+                dense1,
+                dense2,
+                first,
+                self._samples,
+                rows.start,
+                rows.point,
+                rows.direction,
+                rows.weight,
+                self._shift_pulled,
+                model.shift0,
+                model.shift1,
+                self._turn_width,
+                self.reach,
+                damping,
+                floor,
+                backward,
+                start,
+                stop,
+                here,
+                next1,
+                next2,
+            )
+
+
+class _DenseChunk:
+    """Dense blocks of a few frames: those that a model stores, and those that are made late."""
+
+    def __init__(self, model: PersonModel, reach: int) -> None:
+        self._model = model
+        self._any = bool(model.late) or model.dense is not None
+        self._room = np.empty(
+            (3, CHUNK + reach if self._any else 0, FULL_WIDTH, FULL_WIDTH), np.float32
         )
+
+    def blocks(self, first: int, last: int) -> tuple[Blocks, Blocks, Blocks]:
+        """Blocks of frames ``first`` .. ``last - 1``; no frames where there are none."""
+        model = self._model
+        here, next1, next2 = (room[: last - first] for room in self._room)
+        self._room[:, : last - first] = 0.0
+        for late in model.late:
+            late.add(first, here, next1, next2)
+        dense = model.dense
+        if dense is not None:
+            here += dense.here[first:last]
+            if dense.next is not None:
+                next1 += dense.next[first:last]
+            if dense.next2 is not None:
+                next2 += dense.next2[first:last]
+        return here, next1, next2
 
 
 def _empty_rows(frames: int) -> SampleRows:

@@ -14,15 +14,19 @@ each chunk.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from refine_engine.terms.points import FULL_WIDTH, JOINTS, SHIFT
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from refine_engine.scene import Array, IntArray
+
+    Singles = NDArray[np.float32]
 
 SHARED = 4
 """log alpha and the plane's three, before the chunks."""
@@ -40,6 +44,20 @@ class DenseBlocks:
     """(n, 69, 69): rows = variables of frame t, columns = of frame t + 1; the last is unused."""
     next2: Array | None = None
     """(n, 69, 69) with frame t + 2; the last two are unused."""
+
+
+class LateBlocks(Protocol):
+    """Blocks over a frame's variables that are made for a few frames at a time.
+
+    That is when the band is filled; kept for a whole clip they would be most of a model's memory.
+    """
+
+    def add(self, first: int, here: Singles, next1: Singles, next2: Singles) -> None:
+        """Add to the blocks (m, 69, 69) of frames ``first`` .. ``first + m - 1``.
+
+        ``next1`` and ``next2`` as in :class:`DenseBlocks`. Of ``here`` the upper triangle counts.
+        """
+        ...
 
 
 @dataclass(eq=False)
@@ -114,6 +132,12 @@ class PersonModel:
     """(10,) of terms on betas themselves."""
     betas_hessian: Array
     """(10, 10)."""
+    variable_gradient: Array
+    """(n, 69) by the variables themselves."""
+    place0: Array
+    """(n, 3, 3) of the translation with itself."""
+    place1: Array
+    """(n, 3, 3) of the translation with that of frame t + 1: rows = frame t."""
     size_gradient: float = 0.0
     """By log size, beyond what ``sized_energy`` implies."""
     size_hessian: float = 0.0
@@ -125,6 +149,7 @@ class PersonModel:
     """Whether ``turn1``, ``turn2`` hold something."""
     samples: SampleRows | None = None
     dense: DenseBlocks | None = None
+    late: list[LateBlocks] = field(default_factory=list)
 
     @classmethod
     def zeros(cls, frames: int, points: int, chunks: int) -> PersonModel:
@@ -155,6 +180,9 @@ class PersonModel:
             shared_hessian=np.zeros((k, k)),
             betas_gradient=np.zeros(10),
             betas_hessian=np.zeros((10, 10)),
+            variable_gradient=np.zeros((n, FULL_WIDTH)),
+            place0=np.zeros((n, 3, 3)),
+            place1=np.zeros((n, 3, 3)),
         )
 
     def dense_blocks(self, *, reach: int = 0) -> DenseBlocks:

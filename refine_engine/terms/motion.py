@@ -24,7 +24,8 @@ from refine_engine.terms.humor import HumorPrior, load_humor
 from refine_engine.terms.initial_state import InitialState
 from refine_engine.terms.registry import CVAE_INFO
 from refine_engine.terms.stance import Stance
-from refine_engine.terms.transition_kernel import add_transitions, all_features
+from refine_engine.terms.transition_blocks import add_transition_model
+from refine_engine.terms.transition_kernel import all_features
 
 if TYPE_CHECKING:
     from refine_engine.config import RefinementConfig
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from refine_engine.terms.protocol import Common, Posed, Term, Track
 
 MIXTURE_NAME = "prior_gmm.npz"
-SMALLEST_SHARE = 1e-6
-"""Components that pull so much less than the strongest one are left out."""
 
 
 def motion_terms(config: RefinementConfig) -> tuple[Term, ...]:
@@ -115,28 +114,8 @@ class MotionPrior:
         energies, shares = mixture_energies(form, z)
         scale = weight * PRIOR_RATE / track.fps
         if model is not None:
-            dense = model.dense_blocks(reach=2)
-            assert dense.next is not None
-            assert dense.next2 is not None
-            shares[shares < SMALLEST_SHARE * shares.max(1, keepdims=True)] = 0.0
             shares *= (scale * links)[:, None]
-            by_size, curve = add_transitions(
-                posed.R,
-                posed.transl,
-                self.prior.mean,
-                posed.size,
-                track.fps,
-                z,
-                np.ascontiguousarray(shares),
-                form.matrices,
-                dense.gradient,
-                dense.here,
-                dense.next,
-                dense.next2,
-            )
-            # The size's coupling with the frames is left out: the gradient stays exact.
-            model.size_gradient += float(by_size)
-            model.size_hessian += float(curve)
+            add_transition_model(model, self.prior, form, posed, track.fps, z, shares)
         return float(scale * (links @ energies))
 
     def influence(self, track: Track, posed: Posed) -> Array:

@@ -6,16 +6,20 @@ joints bend together and which ways, and the heavy tails let unusual poses be.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
 
+from refine_engine.terms.model import NOTHING
+from refine_engine.terms.points import FULL_WIDTH
 from refine_engine.terms.pose_statistics import PRIOR_JOINTS, pose_statistics
 from refine_engine.terms.protocol import TermInfo
 
 if TYPE_CHECKING:
-    from refine_engine.terms.model import PersonModel
+    from refine_engine.scene import Array
+    from refine_engine.terms.model import PersonModel, Singles
     from refine_engine.terms.protocol import Common, Posed, Track
 
 INFO = TermInfo(
@@ -36,31 +40,37 @@ _FIRST = 6
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _offset(R, mean, precision, r, Jr, pr):  # type: ignore[no-untyped-def]
+    """Fill r = log(mean^T R), its Jacobians and P r; returns r^T P r."""
+    d = r.shape[0]
+    for j in range(mean.shape[0]):
+        _log_and_jacobian(mean[j], R[j + 1], r[3 * j : 3 * j + 3], Jr[j])
+    q = 0.0
+    for a in range(d):
+        s = 0.0
+        for b in range(d):
+            s += precision[a, b] * r[b]
+        pr[a] = s
+        q += s * r[a]
+    return q
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def pose_prior_loss(  # type: ignore[no-untyped-def]
-    R, mean, precision, freedom, weight, with_model, gradient, blocks
+    R, mean, precision, freedom, weight, with_model, gradient
 ):
     """Sum of w (nu + d) / 2 log(1 + q / nu) over frames, q = r^T P r, r = log(mean^T R).
 
-    ``gradient`` (n, 69) and ``blocks`` (n, 69, 69) are added to, the blocks' upper triangle only.
+    ``gradient`` (n, 69) is added to.
     """
     count = mean.shape[0]
     d = 3 * count
     total = 0.0
     r = np.empty(d)
     pr = np.empty(d)
-    along = np.empty(d)
     Jr = np.empty((count, 3, 3))
-    PJ = np.empty((3, 3))
     for t in range(R.shape[0]):
-        for j in range(count):
-            _log_and_jacobian(mean[j], R[t, j + 1], r[3 * j : 3 * j + 3], Jr[j])
-        q = 0.0
-        for a in range(d):
-            s = 0.0
-            for b in range(d):
-                s += precision[a, b] * r[b]
-            pr[a] = s
-            q += s * r[a]
+        q = _offset(R[t], mean, precision, r, Jr, pr)
         total += weight * 0.5 * (freedom + d) * np.log1p(q / freedom)
         if not with_model:
             continue
@@ -71,13 +81,36 @@ def pose_prior_loss(  # type: ignore[no-untyped-def]
                 for m in range(3):
                     s += Jr[j, m, c] * pr[3 * j + m]
                 gradient[t, 6 + 3 * j + c] += w * s
+    return total
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def pose_prior_blocks(R, mean, precision, freedom, weight, first, blocks):  # type: ignore[no-untyped-def]
+    """Add the curvature of frames ``first`` and following to ``blocks`` (m, 69, 69), upper part."""
+    count = mean.shape[0]
+    d = 3 * count
+    r = np.empty(d)
+    pr = np.empty(d)
+    along = np.empty(d)
+    Jr = np.empty((count, 3, 3))
+    PJ = np.empty((3, 3))
+    for row in range(blocks.shape[0]):
+        q = _offset(R[first + row], mean, precision, r, Jr, pr)
+        block = blocks[row]
+        w = weight * (freedom + d) / (freedom + q)
+        for j in range(count):
+            for c in range(3):
+                s = 0.0
+                for m in range(3):
+                    s += Jr[j, m, c] * pr[3 * j + m]
                 along[3 * j + c] = s
         # The true curvature along the offset is (nu - q) / (nu + q) of the reweighted one; held
         # at a small positive share of it.
         less = w * min(2.0 / (freedom + q), (1.0 - LEAST_SHARE) / max(q, 1e-12))
         for a in range(d):
+            scaled = less * along[a]
             for b in range(a, d):
-                blocks[t, 6 + a, 6 + b] -= less * along[a] * along[b]
+                block[6 + a, 6 + b] -= scaled * along[b]
         for k in range(count):
             for j in range(k + 1):
                 for m in range(3):
@@ -88,10 +121,9 @@ def pose_prior_loss(  # type: ignore[no-untyped-def]
                         PJ[m, c] = w * s
                 for c in range(3):
                     for e in range(3):
-                        blocks[t, 6 + 3 * j + c, 6 + 3 * k + e] += (
+                        block[6 + 3 * j + c, 6 + 3 * k + e] += (
                             Jr[j, 0, c] * PJ[0, e] + Jr[j, 1, c] * PJ[1, e] + Jr[j, 2, c] * PJ[2, e]
                         )
-    return total
 
 
 @njit(nogil=True, cache=True)
@@ -141,8 +173,26 @@ def _log_and_jacobian(mean, R, r, J):  # type: ignore[no-untyped-def]
     J[2, 1] += 0.5 * r[0]
 
 
-_NO_GRADIENT = np.zeros((0, 69))
-_NO_BLOCKS = np.zeros((0, 69, 69))
+@dataclass(frozen=True, eq=False)
+class PoseBlocks:
+    """Curvature of the prior; see :class:`refine_engine.terms.model.LateBlocks`."""
+
+    R: Array
+    """(n, 24, 3, 3)."""
+    weight: float
+
+    def add(self, first: int, here: Singles, next1: Singles, next2: Singles) -> None:
+        """Add the blocks within frames."""
+        statistics = pose_statistics()
+        pose_prior_blocks(
+            self.R,
+            statistics.mean,
+            statistics.precision,
+            statistics.degrees_of_freedom,
+            self.weight,
+            first,
+            here,
+        )
 
 
 class Pose:
@@ -155,10 +205,9 @@ class Pose:
     ) -> float:
         """See :class:`refine_engine.terms.protocol.Term`."""
         statistics = pose_statistics()
-        gradient, blocks = _NO_GRADIENT, _NO_BLOCKS
+        m = NOTHING if model is None else model
         if model is not None:
-            dense = model.dense_blocks()
-            gradient, blocks = dense.gradient, dense.here
+            model.late.append(PoseBlocks(posed.R, weight))
         return float(
             pose_prior_loss(
                 posed.R,
@@ -167,10 +216,9 @@ class Pose:
                 statistics.degrees_of_freedom,
                 weight,
                 model is not None,
-                gradient,
-                blocks,
+                m.variable_gradient,
             )
         )
 
 
-assert _NO_GRADIENT.shape[1] == _FIRST + 3 * PRIOR_JOINTS
+assert FULL_WIDTH == _FIRST + 3 * PRIOR_JOINTS

@@ -50,7 +50,7 @@ FIRST_KEYPOINT_SCALE_PX = 60.0
 """Geman-McClure scale of keypoints at a 500 px person while people still stand wrong."""
 LAST_KEYPOINT_SCALE_PX = 25.0
 """In the sub-stages that follow: five standard deviations; outliers count for nothing."""
-MODEL_BYTES = 130_000
+MODEL_BYTES = 30_000
 """About what a frame's quadratic model takes with every term."""
 LARGE_BYTES = 500_000_000
 """Models of all people together beyond this are made twice instead of kept."""

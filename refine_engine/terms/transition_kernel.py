@@ -15,48 +15,58 @@ from refine_engine.terms.pose import _log_and_jacobian as log_and_jacobian
 
 JOINTS = 21
 COMBINED = 205
+"""Length of ``z``."""
 SPEEDS, UP, VELOCITY = 63, 126, 129
 NEXT_SPEEDS, NEXT_VELOCITY = 136, 199
 """Where the parts of ``z`` begin; the one stands at 135."""
 WIDTH = 69
 ENTRIES = 2 + JOINTS * 5 + 10
 """Room for the Jacobian's blocks."""
+TILE = 16
+"""A matrix is transposed in stripes of this width."""
+ROOM = 208
+"""Side of square matrices: a multiple of the tile."""
 
 
 @njit(nogil=True, cache=True)
-def combined_features(R, transl, mean, size, rate, t, z):  # type: ignore[no-untyped-def]
-    """Fill z (205,) of the transition whose middle frame is t."""
+def _next_features(R, transl, size, rate, t, z):  # type: ignore[no-untyped-def]
+    """Fill the second half of z: what changes from frame t to frame t + 1, a second."""
     J = np.empty((3, 3))
     for j in range(JOINTS):
-        a = 3 * j
-        log_and_jacobian(mean[j], R[t, j + 1], z[a : a + 3], J)
-        log_and_jacobian(R[t - 1, j + 1], R[t, j + 1], z[SPEEDS + a : SPEEDS + a + 3], J)
-        log_and_jacobian(R[t, j + 1], R[t + 1, j + 1], z[NEXT_SPEEDS + a : NEXT_SPEEDS + a + 3], J)
+        a = NEXT_SPEEDS + 3 * j
+        log_and_jacobian(R[t, j + 1], R[t + 1, j + 1], z[a : a + 3], J)
     for c in range(3):
-        z[UP + c] = R[t, 0, 1, c]
-        now = 0.0
-        later = 0.0
+        moved = 0.0
         for d in range(3):
-            now += R[t - 1, 0, d, c] * (transl[t, d] - transl[t - 1, d])
-            later += R[t, 0, d, c] * (transl[t + 1, d] - transl[t, d])
-        z[VELOCITY + c] = now / size
-        z[NEXT_VELOCITY + c] = later / size
-    log_and_jacobian(R[t - 1, 0], R[t, 0], z[VELOCITY + 3 : VELOCITY + 6], J)
+            moved += R[t, 0, d, c] * (transl[t + 1, d] - transl[t, d])
+        z[NEXT_VELOCITY + c] = moved / size
     log_and_jacobian(R[t, 0], R[t + 1, 0], z[NEXT_VELOCITY + 3 : NEXT_VELOCITY + 6], J)
-    for a in range(SPEEDS, UP):
-        z[a] *= rate
-    for a in range(VELOCITY, VELOCITY + 6):
-        z[a] *= rate
     for a in range(NEXT_SPEEDS, COMBINED):
         z[a] *= rate
-    z[135] = 1.0
 
 
 @njit(nogil=True, cache=True)
 def all_features(R, transl, mean, size, rate, out):  # type: ignore[no-untyped-def]
     """Combined features (n - 2, 205) of all transitions."""
-    for t in range(1, R.shape[0] - 1):
-        combined_features(R, transl, mean, size, rate, t, out[t - 1])
+    J = np.empty((3, 3))
+    n = R.shape[0]
+    if n < 3:
+        return
+    # What changed before frame 1 goes through the second half of the first row.
+    _next_features(R, transl, size, rate, 0, out[0])
+    for t in range(1, n - 1):
+        z = out[t - 1]
+        before = out[t - 2] if t > 1 else z
+        for a in range(3 * JOINTS):
+            z[SPEEDS + a] = before[NEXT_SPEEDS + a]
+        for a in range(6):
+            z[VELOCITY + a] = before[NEXT_VELOCITY + a]
+        for j in range(JOINTS):
+            log_and_jacobian(mean[j], R[t, j + 1], z[3 * j : 3 * j + 3], J)
+        for c in range(3):
+            z[UP + c] = R[t, 0, 1, c]
+        z[135] = 1.0
+        _next_features(R, transl, size, rate, t, z)
 
 
 @njit(nogil=True, cache=True)
@@ -153,69 +163,13 @@ def _jacobian(R, mean, size, rate, t, z, entries, blocks):  # type: ignore[no-un
 
 
 @njit(nogil=True, cache=True)
-def _sweep(entries, blocks, count, source, target, columns):  # type: ignore[no-untyped-def]
-    """``target[:207, :columns] = J^T source``."""
-    target[:, :columns] = 0.0
-    for i in range(count):
-        a = entries[i, 0]
-        v = entries[i, 1]
-        s0 = source[a]
-        s1 = source[a + 1]
-        s2 = source[a + 2]
-        for c in range(3):
-            b0 = blocks[i, 0, c]
-            b1 = blocks[i, 1, c]
-            b2 = blocks[i, 2, c]
-            row = target[v + c]
-            for k in range(columns):
-                row[k] += b0 * s0[k] + b1 * s1[k] + b2 * s2[k]
-
-
-@njit(nogil=True, cache=True)
-def add_transitions(  # type: ignore[no-untyped-def]
-    R, transl, mean, size, rate, features, shares, matrices, gradient, here, next1, next2
-):
-    """Add gradient and curvature of all transitions; returns dE/dlog(size) and its curvature.
-
-    ``shares`` (n - 2, K): weight of each component's quadratic form ``z^T M_k z / 2``.
-    """
-    n = R.shape[0]
+def pull_transitions(R, transl, mean, size, rate, features, forces, gradient):  # type: ignore[no-untyped-def]
+    """Add J^T forces (n - 2, 205) of all transitions to gradient (n, 69)."""
     entries = np.empty((ENTRIES, 2), dtype=np.int64)
     blocks = np.empty((ENTRIES, 3, 3), dtype=np.float64)
-    H = np.empty((COMBINED, COMBINED), dtype=np.float64)
-    T = np.empty((3 * WIDTH, COMBINED), dtype=np.float64)
-    S = np.empty((COMBINED, 3 * WIDTH), dtype=np.float64)
-    B = np.empty((3 * WIDTH, 3 * WIDTH), dtype=np.float64)
-    g = np.empty(COMBINED)
-    by_size = 0.0
-    curve_size = 0.0
-    for t in range(1, n - 1):
-        z = features[t - 1]
-        g[:] = 0.0
-        first = True
-        for k in range(matrices.shape[0]):
-            w = shares[t - 1, k]
-            if w == 0.0:
-                continue
-            g += w * np.dot(matrices[k], z)
-            if first:
-                for a in range(COMBINED):
-                    for b in range(COMBINED):
-                        H[a, b] = w * matrices[k, a, b]
-                first = False
-            else:
-                for a in range(COMBINED):
-                    for b in range(COMBINED):
-                        H[a, b] += w * matrices[k, a, b]
-        if first:
-            continue
-        for at in (VELOCITY, NEXT_VELOCITY):
-            for c in range(3):
-                by_size -= g[at + c] * z[at + c]
-                for other in (VELOCITY, NEXT_VELOCITY):
-                    for d in range(3):
-                        curve_size += z[at + c] * H[at + c, other + d] * z[other + d]
-        count = _jacobian(R, mean, size, rate, t, z, entries, blocks)
+    for t in range(1, R.shape[0] - 1):
+        g = forces[t - 1]
+        count = _jacobian(R, mean, size, rate, t, features[t - 1], entries, blocks)
         for i in range(count):
             a = entries[i, 0]
             v = entries[i, 1]
@@ -225,17 +179,99 @@ def add_transitions(  # type: ignore[no-untyped-def]
                 for m in range(3):
                     s += blocks[i, m, c] * g[a + m]
                 gradient[frame, v % WIDTH + c] += s
-        _sweep(entries, blocks, count, H, T, COMBINED)
-        for a in range(COMBINED):
-            for b in range(3 * WIDTH):
-                S[a, b] = T[b, a]
-        _sweep(entries, blocks, count, S, B, 3 * WIDTH)
-        for a in range(WIDTH):
-            for b in range(WIDTH):
-                here[t - 1, a, b] += B[a, b]
-                here[t, a, b] += B[WIDTH + a, WIDTH + b]
-                here[t + 1, a, b] += B[2 * WIDTH + a, 2 * WIDTH + b]
-                next1[t - 1, a, b] += B[a, WIDTH + b]
-                next1[t, a, b] += B[WIDTH + a, 2 * WIDTH + b]
-                next2[t - 1, a, b] += B[a, 2 * WIDTH + b]
-    return by_size, curve_size
+
+
+@njit(nogil=True, cache=True, fastmath={"contract"})
+def _sweep(entries, blocks, count, source, target, halved):  # type: ignore[no-untyped-def]
+    """``target[:207] = J^T source``; ``halved``: no columns of earlier frames."""
+    target[:, :] = 0.0
+    for i in range(count):
+        a = entries[i, 0]
+        v = entries[i, 1]
+        first = v // WIDTH * WIDTH if halved else 0
+        s0 = source[a, first:]
+        s1 = source[a + 1, first:]
+        s2 = source[a + 2, first:]
+        r0 = target[v, first:]
+        r1 = target[v + 1, first:]
+        r2 = target[v + 2, first:]
+        b = blocks[i]
+        b00, b01, b02 = b[0, 0], b[0, 1], b[0, 2]
+        b10, b11, b12 = b[1, 0], b[1, 1], b[1, 2]
+        b20, b21, b22 = b[2, 0], b[2, 1], b[2, 2]
+        for k in range(r0.shape[0]):
+            x, y, z = s0[k], s1[k], s2[k]
+            r0[k] += b00 * x + b10 * y + b20 * z
+            r1[k] += b01 * x + b11 * y + b21 * z
+            r2[k] += b02 * x + b12 * y + b22 * z
+
+
+@njit(nogil=True, cache=True)
+def add_transitions(  # type: ignore[no-untyped-def]
+    R, transl, mean, size, rate, features, shares, matrices, first, here, next1, next2
+):
+    """Add the curvature of transitions to blocks (m, 69, 69) of frames ``first`` and following.
+
+    ``shares`` (n - 2, K): weight of each component's quadratic form ``z^T M_k z / 2``; they,
+    ``matrices`` and the blocks are float32: curvature steers steps, the gradient is exact.
+    """
+    n = R.shape[0]
+    last = first + here.shape[0]
+    single = np.float32
+    entries = np.empty((ENTRIES, 2), dtype=np.int64)
+    doubles = np.empty((ENTRIES, 3, 3), dtype=np.float64)
+    blocks = np.empty((ENTRIES, 3, 3), dtype=single)
+    # Squares with room for whole tiles.
+    H = np.zeros((ROOM, ROOM), dtype=single)
+    T = np.zeros((ROOM, ROOM), dtype=single)
+    S = np.zeros((ROOM, ROOM), dtype=single)
+    B = np.zeros((ROOM, ROOM), dtype=single)
+    for t in range(max(first - 1, 1), min(last + 1, n - 1)):
+        begun = False
+        for k in range(matrices.shape[0]):
+            w = shares[t - 1, k]
+            if w == 0.0:
+                continue
+            matrix = matrices[k]
+            if begun:
+                for a in range(COMBINED):
+                    row, source = H[a], matrix[a]
+                    for b in range(COMBINED):
+                        row[b] += w * source[b]
+            else:
+                for a in range(COMBINED):
+                    row, source = H[a], matrix[a]
+                    for b in range(COMBINED):
+                        row[b] = w * source[b]
+                begun = True
+        if not begun:
+            continue
+        count = _jacobian(R, mean, size, rate, t, features[t - 1], entries, doubles)
+        for i in range(count):
+            for c in range(3):
+                for d in range(3):
+                    blocks[i, c, d] = single(doubles[i, c, d])
+        _sweep(entries, blocks, count, H, T, False)
+        for b0 in range(0, ROOM, TILE):
+            for a in range(ROOM):
+                for b in range(b0, b0 + TILE):
+                    S[a, b] = T[b, a]
+        _sweep(entries, blocks, count, S, B, True)
+        for k in range(3):
+            f = t - 1 + k
+            if not first <= f < last:
+                continue
+            at = k * WIDTH
+            for a in range(WIDTH):
+                row = B[at + a]
+                target = here[f - first, a]
+                for b in range(a, WIDTH):
+                    target[b] += row[at + b]
+                if k < 2:
+                    target = next1[f - first, a]
+                    for b in range(WIDTH):
+                        target[b] += row[at + WIDTH + b]
+                if k == 0:
+                    target = next2[f - first, a]
+                    for b in range(WIDTH):
+                        target[b] += row[2 * WIDTH + b]

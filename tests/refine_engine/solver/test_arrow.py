@@ -41,18 +41,22 @@ class DensePart:
         self.shared_hessian = H[n + OWN :, n + OWN :]
         self.H = H[:n, :n]
 
-    def assemble(self, damping, floor, here, next1, next2):
-        for t in range(self.frames):
+    def assemble(self, damping, floor, here, next1, next2, *, backward=False):
+        for s in range(len(here)):
             for k, target in enumerate((here, next1, next2)):
-                if t + k < self.frames:
-                    a, b = t * self.width, (t + k) * self.width
-                    target[t] = self.H[a : a + self.width, b : b + self.width]
-            here[t] += np.diag(damping * np.diag(here[t]) + floor)
+                if s + k < self.frames:
+                    first, second = s, s + k
+                    if backward:
+                        first, second = self.frames - 1 - first, self.frames - 1 - second
+                    a, b = first * self.width, second * self.width
+                    target[s] = self.H[a : a + self.width, b : b + self.width]
+            here[s] += np.diag(damping * np.diag(here[s]) + floor)
 
 
+@pytest.mark.parametrize("count", [6, 24, 31])
 @pytest.mark.parametrize("shared", [5, 20])
-def test_elimination_equals_the_dense_solution(shared):
-    parts = [DensePart(6, 6, shared, seed) for seed in (0, 1)]
+def test_elimination_equals_the_dense_solution(shared, count):
+    parts = [DensePart(count, 6, shared, seed) for seed in (0, 1)]
     eliminated = [eliminate(p, 0.0, 0.0, np.float64) for p in parts]
     gradient = sum(p.shared_gradient for p in parts)
     hessian = sum(p.shared_hessian for p in parts)
@@ -63,7 +67,7 @@ def test_elimination_equals_the_dense_solution(shared):
         for p, e in enumerate(eliminated)
     ]
     # The same least squares, dense.
-    n = 36
+    n = 6 * count
     J = np.zeros((sum(len(p.J) for p in parts), 2 * n + 2 * OWN + shared))
     row = 0
     for p, part in enumerate(parts):
@@ -160,8 +164,8 @@ def solved(problem, state, free=Free(alpha=True)):  # noqa: B008
 def without_coupling(monkeypatch):
     """The valley's band has no couplings: fill only the diagonal blocks."""
 
-    def assemble(self, damping, floor, here, next1, next2):
-        for t in range(self.frames):
+    def assemble(self, damping, floor, here, next1, next2, *, backward=False):
+        for t in range(len(here)):
             here[t] = 100 * np.eye(6) * (1 + damping) + floor * np.eye(6)
 
     monkeypatch.setattr(DensePart, "assemble", assemble)

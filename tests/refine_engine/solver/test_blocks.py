@@ -43,17 +43,17 @@ def test_solutions_and_inverse(width, reach, dtype):
     frames = 7
     blocks, H = band(frames, width, reach)
     here, next1, next2 = (b.astype(dtype) for b in blocks)
-    assert factor_blocks(here, next1, next2, reach) == -1
+    assert factor_blocks(here, next1, next2, reach, frames) == -1
     rng = np.random.default_rng(1)
     right = rng.standard_normal((frames, width, LANES)).astype(dtype)
     x = right.copy()
-    solve_lower(here, next1, next2, reach, x)
+    solve_lower(here, next1, next2, reach, x, frames)
     flat, exact = x.reshape(-1, LANES), right.reshape(-1, LANES).astype(float)
     tolerance = 1e-4 if dtype == np.float32 else 1e-11
     # L^-1 B gives B^T H^-1 B as its square.
     expected = exact.T @ np.linalg.solve(H, exact)
     assert np.abs(flat.T @ flat - expected).max() < tolerance * np.abs(expected).max()
-    solve_upper(here, next1, next2, reach, x)
+    solve_upper(here, next1, next2, reach, x, frames)
     expected = np.linalg.solve(H, exact)
     assert np.abs(x.reshape(-1, LANES) - expected).max() < tolerance * np.abs(expected).max()
     diagonal = np.empty((frames, width, width), dtype)
@@ -67,10 +67,10 @@ def test_solutions_and_inverse(width, reach, dtype):
 def test_a_matrix_that_is_not_positive_is_found():
     (here, next1, next2), _ = band(6, 6, 2)
     here[3] -= 40 * np.eye(6)
-    assert factor_blocks(here, next1, next2, 2) == 3
+    assert factor_blocks(here, next1, next2, 2, 6) == 3
 
 
 def test_not_a_number_is_found():
     (here, next1, next2), _ = band(6, 6, 2)
     here[2, 0, 0] = np.nan
-    assert factor_blocks(here, next1, next2, 2) == 2
+    assert factor_blocks(here, next1, next2, 2, 6) == 2
