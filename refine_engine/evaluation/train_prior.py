@@ -1,8 +1,9 @@
 """Train the whole embedded prior: ``python -m refine_engine.evaluation.train_prior CLIPS``.
 
-First the transitions (:mod:`refine_engine.motion_prior.train`), then the contact head, whose
-examples are feet of refinements with these transitions. Prints held-out scores, and writes
-``motion_prior.npz`` and ``contact_head.npz`` into the folder ``--output``.
+Transitions (:mod:`refine_engine.motion_prior.train`), statistics of poses
+(:mod:`refine_engine.motion_prior.pose_training`) and the contact head, whose examples are feet of
+refinements. One split of the clips serves all three. Prints held-out scores, and writes
+``motion_prior.npz``, ``pose_prior.npz`` and ``contact_head.npz`` into the folder ``--output``.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from refine_engine.evaluation.contact_examples import (
 )
 from refine_engine.evaluation.contact_metrics import count_contacts
 from refine_engine.motion_prior import train
-from refine_engine.motion_prior.clips import is_held_out
+from refine_engine.motion_prior.clips import is_held_out, read_clips
 from refine_engine.motion_prior.contact_head import (
     INPUTS,
     OUTPUTS,
     ContactHead,
     load_contact_head,
 )
+from refine_engine.motion_prior.pose_training import fit_poses, poses_of, write_poses
 from refine_engine.motion_prior.transition import PRIOR_RATE
 from refine_engine.refinement.initialisation.contacts import detect_contacts
 
@@ -54,18 +56,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("clips", type=Path, help="folder of motion clips (.npz)")
     parser.add_argument("--output", type=Path, required=True, help="folder for both files")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of the contact head")
-    parser.add_argument("--only-contacts", action="store_true", help="leave the transitions")
+    parser.add_argument("--only-contacts", action="store_true", help="leave the rest as it is")
     options = parser.parse_args(arguments)
     if not options.only_contacts:
         transitions = options.output / "motion_prior.npz"
         code = train.main([str(options.clips), "--output", str(transitions)])
         if code:
             return code
+        _train_poses(options.clips, options.output / "pose_prior.npz")
     try:
         return _train_contacts(options.clips, options.output / "contact_head.npz", options.rounds)
     except RefinementError as error:
         sys.stderr.write(f"train_prior: {error}\n")
         return 2
+
+
+def _train_poses(clips: Path, output: Path) -> None:
+    kept, tested = train.split(read_clips(clips))
+    fit = fit_poses(kept)
+    write_poses(output, fit)
+    nats = [fit.nats(poses_of(which)).mean() for which in (kept, tested)]
+    _say(f"poses: {nats[0]:.1f} nats a pose trained on, {nats[1]:.1f} held out")
+    _say(f"wrote {output}, {output.stat().st_size / 1e6:.2f} MB")
 
 
 def _train_contacts(clips: Path, output: Path, rounds: int) -> int:
