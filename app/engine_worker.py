@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 
 from PyQt6.QtCore import QObject, QThread, pyqtSignal, pyqtSlot
 
+from app.interruption import Interruption
 from app.mailbox import Mailbox
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import Cancelled
@@ -26,6 +27,9 @@ from refine_engine.state import (
     SubStage,
     SubStageResult,
 )
+
+_PATIENCE_MS = 300
+"""A run that was cancelled ends by itself within an iteration."""
 
 RunGenerator = Generator[Snapshot, None, RefinementOutput | None]
 
@@ -146,10 +150,15 @@ class EngineWorker(QObject):
         super().__init__()
         self._engine = engine
         self._mailbox = mailbox
+        self.interruption = Interruption()
 
     @pyqtSlot(object, object, str)
     def open(self, folder: Path, config: RefinementConfig, body_folder: str) -> None:
         """Open a results folder."""
+        with self.interruption.allowed():
+            self._open(folder, config, body_folder)
+
+    def _open(self, folder: Path, config: RefinementConfig, body_folder: str) -> None:
         # Whatever goes wrong here must reach the window: this is the edge of the thread.
         try:
             opened = self._engine.open(folder, config, body_folder)
@@ -161,6 +170,10 @@ class EngineWorker(QObject):
     @pyqtSlot(object)
     def run(self, request: RunRequest) -> None:
         """Drive one run to its end."""
+        with self.interruption.allowed():
+            self._run(request)
+
+    def _run(self, request: RunRequest) -> None:
         began = time.perf_counter()
         output: RefinementOutput | None = None
         error: BaseException | None = None
@@ -189,9 +202,16 @@ class EngineWorker(QObject):
                 return end.value if isinstance(end.value, RefinementOutput) else None
             self._mailbox.put(snapshot)
 
-    @pyqtSlot(str, object)
-    def do(self, key: str, job: Callable[[], Any]) -> None:
+    @pyqtSlot(str, object, bool)
+    def do(self, key: str, job: Callable[[], Any], may_be_left: bool) -> None:
         """Run any other job of the engine (export, sample) and report under ``key``."""
+        if may_be_left:
+            with self.interruption.allowed():
+                self._do(key, job)
+        else:
+            self._do(key, job)
+
+    def _do(self, key: str, job: Callable[[], Any]) -> None:
         try:
             result = job()
         except Exception as error:  # noqa: BLE001  (see open)
@@ -213,7 +233,7 @@ class EngineThread(QObject):
 
     open_requested = pyqtSignal(object, object, str)
     run_requested = pyqtSignal(object)
-    job_requested = pyqtSignal(str, object)
+    job_requested = pyqtSignal(str, object, bool)
 
     def __init__(self, engine: EnginePort, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -228,6 +248,12 @@ class EngineThread(QObject):
         self._thread.start()
 
     def join(self, milliseconds: int = 30_000) -> bool:
-        """End the thread after its present job; False where that takes longer than allowed."""
+        """End the thread; False where that takes longer than allowed.
+
+        Its present job is finished where it writes what the user asked for, else left.
+        """
         self._thread.quit()
-        return self._thread.wait(milliseconds)
+        if self._thread.wait(_PATIENCE_MS):
+            return True
+        self.worker.interruption.demand()
+        return self._thread.wait(max(milliseconds - _PATIENCE_MS, 0))

@@ -226,7 +226,7 @@ class FileCommands(QObject):
         def job() -> Path:
             return self._window.engine.sample(folder, options)
 
-        self._session.do("sample", job, f"Making a sample in {folder} …")
+        self._session.do("sample", job, f"Making a sample in {folder} …", may_be_left=True)
 
     def may_replace(self, folder: Path) -> bool:
         """Ask whether a folder's files may be replaced, unless the user wants no such questions."""

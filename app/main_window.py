@@ -106,7 +106,7 @@ class MainWindow(QMainWindow):
     # Building
 
     def _make_panels(self) -> None:
-        self.sub_stages = SubStagesPanel(self.session)
+        self.sub_stages = SubStagesPanel(self.session, self.registry)
         self.weights = WeightsPanel(self.session, self.settings, {})
         self.people = PeoplePanel(self.session)
         self.losses = LossesPanel(self.session)
@@ -284,6 +284,12 @@ class MainWindow(QMainWindow):
         self.session.undo.indexChanged.disconnect()
         self.settings.set_layout(self.saveGeometry(), self.saveState())
         self.exports.stop()
+        if self.session.steering.must_finish:
+            # What is being written was asked for: it is finished first.
+            self.status.say("Finishing what is being written; the window closes after that.")
+            self.status.repaint()
+        else:
+            self.hide()
         kept = bool(self.session.runs) or self.session.unfinished is not None
         self.session.shutdown()
         self.status.stop()

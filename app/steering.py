@@ -62,6 +62,7 @@ class Steering(QObject):
         self.last_control: SteeredControl | None = None
         """That of the run that ended last."""
         self._has_scene = False
+        self._must_finish = False
         self._closed = False
         self._delivered_at = 0.0
         self._worked_until = 0.0
@@ -83,6 +84,11 @@ class Steering(QObject):
     def busy(self) -> bool:
         """Whether the engine's thread has a job."""
         return self.activity not in ("empty", "ready")
+
+    @property
+    def must_finish(self) -> bool:
+        """Whether the present job is waited for when the program ends."""
+        return self.activity == "working" and self._must_finish
 
     # Jobs
 
@@ -107,10 +113,14 @@ class Steering(QObject):
         self._set_activity("pausing" if stepping else "running")
         self._thread.run_requested.emit(request)
 
-    def do(self, key: str, job: Callable[[], Any]) -> None:
-        """Run any other job; ``job_done`` or ``job_failed`` follows."""
+    def do(self, key: str, job: Callable[[], Any], *, may_be_left: bool = False) -> None:
+        """Run any other job; ``job_done`` or ``job_failed`` follows.
+
+        The program waits for it before it ends, unless it ``may_be_left``.
+        """
         self._set_activity("working")
-        self._thread.job_requested.emit(key, job)
+        self._must_finish = not may_be_left
+        self._thread.job_requested.emit(key, job, may_be_left)
 
     # The active run
 

@@ -230,6 +230,47 @@ def test_ending_during_a_run_joins_the_thread(
     assert time.perf_counter() - began < 20.0
 
 
+def test_a_job_that_asks_nobody_is_left_when_the_program_ends(
+    engine: RecordedEngine, tmp_path: Path
+) -> None:
+    made, begun, tidied = Session(engine), threading.Event(), []
+
+    def endless() -> None:
+        begun.set()
+        try:
+            while True:
+                try:
+                    time.sleep(0.01)
+                except Exception:  # noqa: BLE001  (an engine that survives anything)
+                    continue
+        finally:
+            tidied.append(True)
+
+    made.do("sample", endless, "Working for ever …", may_be_left=True)
+    assert begun.wait(5)
+    assert not made.steering.must_finish
+    assert made.shutdown()
+    assert tidied
+
+
+def test_what_is_being_written_is_finished_before_the_program_ends(
+    engine: RecordedEngine, tmp_path: Path
+) -> None:
+    made, begun = Session(engine), threading.Event()
+    path = tmp_path / "written.txt"
+
+    def write() -> None:
+        begun.set()
+        time.sleep(0.6)
+        path.write_text("all of it")
+
+    made.do("export", write, "Writing …")
+    assert begun.wait(5)
+    assert made.steering.must_finish
+    assert made.shutdown()
+    assert path.read_text() == "all of it"
+
+
 def test_mail_on_its_way_at_the_end_starts_nothing(
     qtbot: Any, qapp: Any, engine: RecordedEngine, folder: Path
 ) -> None:
