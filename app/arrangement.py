@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtGui import QKeySequence
-from PyQt6.QtWidgets import QLabel, QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
+from PyQt6.QtWidgets import QLabel, QMenu, QSizePolicy, QTabBar, QToolBar, QToolButton, QWidget
 
 from app import commands
 from app.panels.dock import Dock
@@ -42,8 +42,11 @@ def make_docks(window: MainWindow) -> dict[str, Dock]:
     window.tabifyDockWidget(docks["scale"], docks["runs"])
     window.tabifyDockWidget(docks["runs"], docks["report"])
     docks["scale"].raise_()
+    for tabs in window.findChildren(QTabBar):
+        tabs.setAccessibleName("Panels that share this place")
     _merge_title(docks["timeline"], window.timeline.transport)
     docks["weights"].title.extra.addWidget(window.weights.preset_button)
+    docks["sub_stages"].title.extra.addWidget(window.sub_stages.part_button)
     return docks
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, QRunnable, QStandardPaths, QThreadPool, QTimer, pyqtSignal
 
-from app.session_file import SUFFIX, SavedSession, write_session
+from app.session_file import SUFFIX, UNFINISHED, SavedSession, write_session
 from refine_engine.errors import RefinementError
 
 
@@ -103,7 +104,11 @@ class Autosave(QObject):
             self.saved.emit()
 
     def leftovers(self) -> list[Path]:
-        """Copies that crashed programs left behind, newest first."""
+        """Copies that crashed programs left behind, newest first; half-written ones are removed."""
+        for half in self.folder.glob(f"{UNFINISHED}*"):
+            pid = half.name.removeprefix(UNFINISHED).split("-")[0]
+            if not pid.isdigit() or not _alive(int(pid)):
+                shutil.rmtree(half, ignore_errors=True)
         found = []
         for path in self.folder.glob(f"*{SUFFIX}"):
             if path != self.path and path.stem.isdigit() and not _alive(int(path.stem)):

@@ -163,6 +163,16 @@ def _file(w: MainWindow) -> None:
     )
     add(
         Command(
+            "file.stop_recording",
+            "Stop recordin&g",
+            "File",
+            "End the recording of a video without a file",
+            when=lambda: w.exports.recording,
+        ),
+        w.exports.stop,
+    )
+    add(
+        Command(
             "file.preferences",
             "&Preferences…",
             "File",

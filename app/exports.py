@@ -225,6 +225,7 @@ class ExportCommands(QObject):
         self._recording.progress.connect(self._on_recorded)
         self._recording.ended.connect(self._on_recording_ended)
         self._recording.start()
+        self._window.registry.refresh()
 
     @property
     def recording(self) -> bool:
@@ -232,10 +233,13 @@ class ExportCommands(QObject):
         return self._recording is not None
 
     def _on_recorded(self, done: int, count: int) -> None:
-        self._session.notice.emit(f"Recording: frame {done} of {count}.")
+        self._window.status.show_recording(done / count)
+        self._session.notice.emit(f"Recording: frame {done} of {count}; the File menu can stop it.")
 
     def _on_recording_ended(self, error: BaseException | None) -> None:
         recording, self._recording = self._recording, None
+        self._window.status.show_recording(None)
+        self._window.registry.refresh()
         if error is not None:
             self._session.fail(report("The video was not recorded", error))
         elif recording is not None:
@@ -248,3 +252,6 @@ class ExportCommands(QObject):
         if self._recording is not None:
             self._recording.cancel()
             self._recording = None
+            self._window.status.show_recording(None)
+            self._window.registry.refresh()
+            self._session.notice.emit("Recording stopped; no file was written.")

@@ -24,6 +24,8 @@ from refine_engine.scene import ImportReport
 from refine_engine.state import OptimizationState, RefinementOutput, ScaleReport, SubStageResult
 
 SUFFIX = ".smplsession"
+UNFINISHED = ".session-"
+"""A folder whose name begins so holds a session that is being written; then the process's id."""
 FORMAT = 1
 _MAX_BYTES = 4 * 1024**3
 _MAX_JSON = 64 * 1024**2
@@ -163,7 +165,9 @@ def write_session(path: Path, session: SavedSession) -> None:
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".session-") as made:
+        with tempfile.TemporaryDirectory(
+            dir=path.parent, prefix=f"{UNFINISHED}{os.getpid()}-"
+        ) as made:
             folder = Path(made)
             weights = session.config.weights()
             write_checkpoint(folder / "shown.npz", session.state, (), weights)

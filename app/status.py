@@ -69,6 +69,7 @@ class StatusLine(QStatusBar):
         self._saved_at: float | None = None
         self._frame_seconds: list[float] = []
         self._frame_shown_at = 0.0
+        self._recorded: float | None = None
         self.setSizeGripEnabled(False)
         self.activity = QLabel("Ready", self)
         self.activity.setMinimumWidth(110)
@@ -116,9 +117,17 @@ class StatusLine(QStatusBar):
             text = TITLES[running] if running else "Starting …"
         elif session.activity == "paused" and running:
             text = f"Paused: {TITLES[running]}"
+        recorded = None if active else self._recorded
+        if recorded is not None:
+            text = "Recording"
         self.activity.setText(text)
-        self.bar.setVisible(active or session.activity in ("opening", "working"))
-        if active:
+        busy = active or session.activity in ("opening", "working")
+        self.bar.setVisible(busy or recorded is not None)
+        if recorded is not None:
+            self.bar.setRange(0, 1000)
+            self.bar.setValue(round(1000 * recorded))
+            self.left.setText(f"{recorded:.0%}")
+        elif active:
             self.bar.setRange(0, 1000)
             # A progress bar repaints at once when its value is set; in the next turn is enough.
             self.bar.setUpdatesEnabled(False)
@@ -129,6 +138,11 @@ class StatusLine(QStatusBar):
         else:
             self.bar.setRange(0, 0)
             self.left.setText("")
+
+    def show_recording(self, fraction: float | None) -> None:
+        """How much of a video is recorded; None = none is being recorded."""
+        self._recorded = fraction
+        self.refresh()
 
     def note_saved(self) -> None:
         """A copy of the session was just written."""

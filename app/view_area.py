@@ -207,6 +207,10 @@ class ViewArea(QWidget):
         if self.view is None:
             self.view = self._make_view(self._page)
             self.view.setAccessibleName("3-D view")
+            # The focus goes to the widget inside that is drawn on.
+            for child in self.view.findChildren(QWidget):
+                if child.focusPolicy() != Qt.FocusPolicy.NoFocus:
+                    child.setAccessibleName("3-D view")
             self._inside.addWidget(self.view)
             self.bar.raise_()
             self.caption.raise_()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QFontDatabase
 from PyQt6.QtWidgets import (
     QApplication,
     QDialog,
@@ -40,6 +41,8 @@ class ErrorDialog(QDialog):
         self.details = QPlainTextEdit(failure.details, self)
         self.details.setReadOnly(True)
         self.details.setVisible(False)
+        self.details.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self.details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.details.setMinimumHeight(180)
         self.details.setAccessibleName("Details")
         buttons = QDialogButtonBox(self)

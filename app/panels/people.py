@@ -110,6 +110,12 @@ class PeoplePanel(ScrollPanel):
             row.eye_clicked.connect(self._on_eye)
             self.column.insertWidget(position, row)
             self.rows[person_id] = row
+        # New widgets would be last in the window's order of Tab.
+        before: QWidget = self
+        for row in self.rows.values():
+            for widget in (row, row.eye):
+                QWidget.setTabOrder(before, widget)
+                before = widget
         self.set_theme(self._theme)
         self._show()
         self.updateGeometry()

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from PyQt6.QtCore import QPoint, QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QPainter, QResizeEvent
-from PyQt6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QMenu, QSizePolicy, QSpinBox, QWidget
+from PyQt6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QWidget,
+)
 
+from app.actions import ActionRegistry
 from app.panels.dock import ROW_HEIGHT, ScrollPanel, label, loss_text, number_label, restyle
 from app.runs import (
     EXPLANATIONS,
@@ -163,9 +173,18 @@ def _seconds_text(seconds: float) -> str:
 class SubStagesPanel(ScrollPanel):
     """Seven rows; a right click on one offers to run to here or from here."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, registry: ActionRegistry, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._session = session
+        self._registry = registry
+        self.part_button = QPushButton("Run a part ▾", self)
+        self.part_button.setProperty("role", "link")
+        self.part_button.setToolTip(
+            "Run up to a sub-stage, from one on, or one alone; also by a right click on its row"
+        )
+        self.part_button.clicked.connect(self._show_parts)
         self.rows: dict[SubStage, SubStageRowWidget] = {}
         for sub_stage in SUBSTAGES:
             row = SubStageRowWidget(sub_stage, session, self.content)
@@ -189,22 +208,33 @@ class SubStagesPanel(ScrollPanel):
 
     def menu_of(self, sub_stage: SubStage) -> QMenu:
         """The menu of a row's right click."""
-        session = self._session
         menu = QMenu(self)
-        ready = session.activity == "ready"
-        to_here = menu.addAction(f"Run to here: {TITLES[sub_stage]}")
-        from_here = menu.addAction("Run from here, on the shown state")
-        only = menu.addAction("Run only this, on the shown state")
-        if to_here is None or from_here is None or only is None:
-            return menu
-        to_here.triggered.connect(lambda: session.run(None, sub_stage))
-        from_here.triggered.connect(lambda: session.run(sub_stage, None))
-        only.triggered.connect(lambda: session.run(sub_stage, sub_stage))
-        for action in (to_here, from_here, only):
-            action.setEnabled(ready)
+        menu.setToolTipsVisible(True)
         if sub_stage == "init":
-            only.setVisible(False)
+            only_it = menu.addAction(f"To {TITLES['init']}")
+            if only_it is not None:
+                only_it.setEnabled(self._session.activity == "ready")
+                only_it.triggered.connect(lambda: self._session.run(None, "init"))
+            return menu
+        for part in ("to", "from", "only"):
+            menu.addAction(self._registry[f"run.{part}_{sub_stage}"])
         return menu
+
+    def part_menu(self) -> QMenu:
+        """Every part of the seven that can be run, as in the Run menu."""
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        for part in ("to", "from", "only"):
+            inner = menu.addMenu(f"Run {part}")
+            for sub_stage in SUBSTAGES[1:]:
+                if inner is not None:
+                    inner.addAction(self._registry[f"run.{part}_{sub_stage}"])
+        return menu
+
+    def _show_parts(self) -> None:
+        menu = self.part_menu()
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(self.part_button.mapToGlobal(self.part_button.rect().bottomLeft()))
 
     def _show_menu(self, sub_stage: SubStage, at: QPoint) -> None:
         menu = self.menu_of(sub_stage)

@@ -146,7 +146,9 @@ class RecordedEngine:
         return {i: 1.6 + 0.05 * n for n, i in enumerate(sorted(state.people))}
 
     def summarise(self, opened: OpenedScene, output: RefinementOutput) -> Summary:
-        return Summary(self._heights(output.state), {"foot sliding, mm/frame": (7.9, 1.4)})
+        sliding = "foot sliding, mm/frame"
+        people = {i: {sliding: (8.0, 0.5 + i)} for i in output.state.people}
+        return Summary(self._heights(output.state), {sliding: (7.9, 1.4)}, people)
 
     def iterate(self, request: RunRequest) -> RunGenerator:
         self.threads.add(threading.get_ident())

@@ -175,11 +175,14 @@ def test_a_copy_that_cannot_be_loaded_is_not_lost(
     left = tmp_path / "unfinished" / "999999999.smplsession"
     left.parent.mkdir(exist_ok=True)
     left.write_bytes(b"not a session")
+    half_written = left.with_name(".session-999999999-abc")
+    half_written.mkdir()
     with qtbot.waitSignal(opened.session.failed, timeout=5000):
         assert opened.dialogs.offer_recovery()
     for dialog in list(opened.dialogs.errors):
         dialog.accept()
     assert left.exists()
+    assert not half_written.exists()
     no = QMessageBox.StandardButton.Discard
     monkeypatch.setattr(QMessageBox, "question", lambda *_, **__: no)
     assert not opened.dialogs.offer_recovery()

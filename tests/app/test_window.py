@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PyQt6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PyQt6.QtGui import QDropEvent
+from PyQt6.QtCore import QMimeData, QPoint, QPointF, QSize, Qt, QUrl
+from PyQt6.QtGui import QColor, QDropEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QFileDialog, QMessageBox, QToolButton, QWidget
 from recorded import PlainView, RecordedEngine
@@ -412,3 +413,84 @@ def test_twenty_windows_open_and_close(
         assert not made.isVisible()
         made.deleteLater()
         QApplication.processEvents()
+
+
+def test_a_part_is_run_from_the_dock_s_own_menu(opened: MainWindow, qtbot: Any) -> None:
+    menu = opened.sub_stages.part_menu()
+    only = menu.actions()[2].menu()
+    assert only is not None
+    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+        only.actions()[1].trigger()
+    ran = [s for s, row in opened.session.rows.items() if row.status not in ("skipped", "waiting")]
+    assert ran == ["init", "smpl"]
+    menu.deleteLater()
+
+
+def test_numbers_are_of_the_selected_person_else_of_all(opened: MainWindow, qtbot: Any) -> None:
+    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+        opened.session.run(None, "root")
+    assert "all people" in opened.people.numbers.text()
+    assert "1.4" in opened.people.numbers.text()
+    assert "-82%" in opened.people.numbers.text()
+    qtbot.mouseClick(opened.people.rows[2], LEFT)
+    assert "person 2" in opened.people.numbers.text()
+    assert "2.5" in opened.people.numbers.text()
+
+
+def test_a_narrow_window_cuts_nothing_off(opened: MainWindow, qtbot: Any) -> None:
+    opened.arrange(QSize(1280, 800))
+    qtbot.wait(50)
+    assert opened.area.width() > 600
+    legend = opened.timeline.legend
+    assert legend.text(), "some of it fits"
+    assert legend.fontMetrics().horizontalAdvance("▬ observed") < legend.width()
+    bar = opened.area.bar
+    hidden = [b for b in bar.toggles if b.isHidden()]
+    offered = {a.text() for a in bar.more_menu(opened.registry).actions()}
+    assert {b.accessibleName() for b in hidden} <= offered
+    row = opened.sub_stages.rows["final"]
+    last = row.state.geometry()
+    assert last.right() <= row.width()
+    assert row.check.width() >= row.check.sizeHint().width()
+    opened.resize(700, 600)
+    qtbot.wait(50)
+    for entries in range(4):
+        legend.show_entries(["entry"] * entries)
+        assert legend.sizeHint().width() <= max(legend.width(), 20)
+
+
+def test_the_scale_panel_draws_everybody_s_motion(opened: MainWindow, qtbot: Any) -> None:
+    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+        opened.session.run(None, "scale")
+    report = opened.session.scale
+    assert report is not None
+    assert opened.scale.profile.isHidden(), "nothing was computed"
+    curve = tuple((0.8 + 0.02 * k, (k - 10) ** 2 / 20) for k in range(21))
+    opened.session.scale = replace(report, curve=curve)
+    opened.session.scale_changed.emit()
+    assert not opened.scale.profile.isHidden()
+    picture = opened.scale.profile.grab().toImage()
+    accent = QColor(opened.theme.accent)
+    found = [
+        x
+        for x in range(picture.width())
+        for y in range(picture.height())
+        if picture.pixelColor(x, y).name() == accent.name()
+    ]
+    assert max(found) - min(found) > 100, "the curve goes from end to end"
+
+
+def test_docks_and_views_have_names(opened: MainWindow, qtbot: Any) -> None:
+    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+        opened.session.run(None, "root")
+    opened.losses.redraw()
+    nameless = [
+        (type(w).__name__, w.objectName())
+        for w in opened.findChildren(QWidget)
+        if w.isVisible()
+        and w.focusPolicy() != Qt.FocusPolicy.NoFocus
+        and not isinstance(w, PlainView)
+        and not (w.accessibleName() or getattr(w, "text", str)())
+        and type(w.parent()).__name__ != "PlotWidget"
+    ]
+    assert not nameless
