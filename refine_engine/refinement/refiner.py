@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
     from refine_engine.scene import Scene
 
-_GROUNDED: tuple[SubStage, ...] = ("environmental", "scale", "final")
-"""Sub-stages that hold feet to the ground. Before the first of them contacts are found again, for
-the motion has improved since ``init``; after it they would only confirm themselves."""
+_GROUNDED: tuple[SubStage, ...] = ("motion", "environmental", "scale", "final")
+"""Sub-stages that hold feet still. Before the first of them contacts are found again, for the
+motion has improved since ``init``; after it they would only confirm themselves."""
 _WARM_DAMPING = 1e-6
 LITTLE_INFLUENCE = 0.1
 """Below this share of its usual influence, the motion prior leaves a person alone."""
@@ -281,8 +281,8 @@ class Stage5Refiner:
                 results.append(skipped)
                 yield self._skip_snapshot(plan, state, clock, reason)
                 continue
-            if (key == "motion" or key in _GROUNDED) and not grounded:
-                grounded = key in _GROUNDED
+            if key in _GROUNDED and not grounded:
+                grounded = True
                 assert self._body is not None
                 fresh = redetect_contacts(state, self._body, scene.fps, self._contacts)
                 state = read_only(fresh)

@@ -26,6 +26,10 @@ POPULATION_SIGMA = 0.055
 """Standard deviation of adult body size relative to the mean: 1.70 m +- 9.3 cm both sexes."""
 DEPTH_SIGMA = 0.04
 """Scale of a depth map against the cameras of the same reconstruction chunk."""
+BODY_SIGMA = 0.04
+"""What every cue has wrong of one person alike: size and distance as the pose network sees them."""
+CAMERA_SIGMA = 0.02
+"""What drift and turns of the camera path do to everybody's standing feet alike."""
 STATURE_SIGMA = 0.01
 """Of a height that a user typed in."""
 
@@ -60,7 +64,7 @@ def initial_scale(scene: Scene, body: BodyModel, config: RefinementConfig) -> In
         alpha, sigma = 1.0, None
         note = "the cameras' unit is taken as metres"
     elif used:
-        log_alpha, log_sigma = combined(used)
+        log_alpha, log_sigma = combined(used, len(scene.people))
         alpha, sigma = float(np.exp(log_alpha)), float(np.exp(log_alpha) * log_sigma)
         note = f"alpha_0 from {', '.join(used)}"
     else:
@@ -73,19 +77,29 @@ def initial_scale(scene: Scene, body: BodyModel, config: RefinementConfig) -> In
     return InitialScale(alpha, sigma, cues, static_camera(scene.cameras, alpha), note)
 
 
-def combined(cues: dict[str, LogScale]) -> tuple[float, float]:
+def combined(cues: dict[str, LogScale], people: int) -> tuple[float, float]:
     """Inverse-variance mean of ``log alpha`` and its standard deviation.
 
-    Everything that goes through the depth maps shares their own error against the cameras
-    (:data:`DEPTH_SIGMA`): those cues are averaged first, then that error is added once.
+    Errors that several cues share do not average out: a body's size and distance are in all of
+    them (:data:`BODY_SIGMA`), the maps' own error against the cameras (:data:`DEPTH_SIGMA`) in all
+    that go through depth. A cue's own part is weighed; what is shared is added once.
     """
-    through_depth = [cue for name, cue in cues.items() if name != "motion"]
-    parts = [cues["motion"]] if "motion" in cues else []
+    body = BODY_SIGMA / np.sqrt(max(people, 1))
+
+    def own(cue: LogScale) -> LogScale:
+        least = 0.25 * cue.sigma**2
+        return LogScale(cue.value, float(np.sqrt(max(cue.sigma**2 - body**2, least))))
+
+    through_depth = [own(cue) for name, cue in cues.items() if name != "motion"]
+    parts = []
+    if "motion" in cues:
+        motion = own(cues["motion"])
+        parts.append(LogScale(motion.value, float(np.hypot(motion.sigma, CAMERA_SIGMA))))
     if through_depth:
         mean = _mean(through_depth)
         parts.append(LogScale(mean.value, float(np.hypot(mean.sigma, DEPTH_SIGMA))))
     found = _mean(parts)
-    return found.value, found.sigma
+    return found.value, float(np.hypot(found.sigma, body))
 
 
 def _mean(cues: list[LogScale]) -> LogScale:

@@ -11,11 +11,13 @@ from scipy.spatial.transform import Rotation
 from refine_engine.config import RefinementConfig
 from refine_engine.refinement.initialisation import initialise
 from refine_engine.refinement.initialisation.contacts import detect_contacts
+from refine_engine.refinement.initialisation.depth_cue import LogScale
 from refine_engine.refinement.initialisation.gaps import fill_gaps
 from refine_engine.refinement.initialisation.gravity import (
     estimate_up,
 )
 from refine_engine.refinement.initialisation.ground import initial_ground
+from refine_engine.refinement.initialisation.scale import BODY_SIGMA, DEPTH_SIGMA, combined
 from refine_engine.refinement.input import DepthArrays
 
 SceneMaker = Callable[..., Any]
@@ -165,6 +167,18 @@ def test_contacts_have_hysteresis() -> None:
     assert (contacts[5:50, 0] > 0.8).all()
     assert (contacts[70:, 0] == 0).all()
     assert (contacts[:, 1] == 0).all()
+
+
+def test_errors_that_cues_share_do_not_average_out() -> None:
+    depth = {name: LogScale(0.1, 0.05) for name in ("depth", "body size", "contact")}
+    value, through_depth = combined(depth, people=1)
+    assert value == pytest.approx(0.1)
+    assert through_depth > np.hypot(BODY_SIGMA, DEPTH_SIGMA)
+    many = {name: LogScale(0.1, 1e-3) for name in (*depth, "motion")}
+    assert combined(many, people=4)[1] > BODY_SIGMA / 2
+    # More people and a second way to measure help nevertheless.
+    assert combined(depth, people=4)[1] < through_depth
+    assert combined({**depth, "motion": LogScale(0.0, 0.05)}, people=1)[1] < through_depth
 
 
 def test_contacts_count_from_where_the_person_stands() -> None:
