@@ -73,7 +73,6 @@ class Viewing(QObject):
         if new:
             view.person_picked.connect(self._session.select)
             view.frame_drawn.connect(self._on_drawn)
-            view.display_changed.connect(self._on_display)
             view.set_theme(window.theme)
             view.set_display(self.display)
         return view

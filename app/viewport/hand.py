@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-from PyQt6.QtCore import QPointF, Qt
-from PyQt6.QtGui import QKeyEvent
-
-from app.viewport.vtk_widget import Pointer
+from PyQt6.QtCore import QEvent, QObject, QPointF, Qt
+from PyQt6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
 
 CLICK_PIXELS = 4.0
 """A press that moved less than this is a click."""
@@ -36,16 +34,55 @@ class Handled(Protocol):
         ...
 
 
-class Hand(Pointer):
-    """Turns mouse and keys into calls of the view."""
+class Hand(QObject):
+    """Turns mouse, wheel and keys of a canvas, whichever it is, into calls of the view.
+
+    It filters the canvas' events. Positions are device-independent pixels from the upper left
+    corner, as everything in Qt; only the canvas' ``device_ratio`` makes device pixels of them.
+
+    Parameters
+    ----------
+    view
+        What is turned, moved and picked in.
+    """
 
     def __init__(self, view: Handled) -> None:
+        super().__init__()
         self._view = view
         self._from: QPointF | None = None
         self._last = QPointF()
         self._button = Qt.MouseButton.NoButton
         self._shift = False
         self._dragged = False
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Use what a hand can do; everything else goes its usual way."""
+        if isinstance(event, QMouseEvent):
+            used = self._mouse(event)
+        elif isinstance(event, QWheelEvent):
+            self.wheeled(event.position(), event.angleDelta().y() / 120.0)
+            used = True
+        elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            used = self.key(event)
+        else:
+            return super().eventFilter(watched, event)
+        if used:
+            event.accept()
+        return used
+
+    def _mouse(self, event: QMouseEvent) -> bool:
+        kind = event.type()
+        if kind == QEvent.Type.MouseButtonPress:
+            self.pressed(event.position(), event.button(), event.modifiers())
+        elif kind == QEvent.Type.MouseMove:
+            self.moved(event.position(), event.buttons())
+        elif kind == QEvent.Type.MouseButtonRelease:
+            self.released(event.position(), event.button())
+        elif kind == QEvent.Type.MouseButtonDblClick:
+            self.double_clicked(event.position())
+        else:
+            return False
+        return True
 
     def pressed(self, at: QPointF, button: Qt.MouseButton, keys: Qt.KeyboardModifier) -> None:
         """Begin of a click or a drag."""

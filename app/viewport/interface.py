@@ -78,8 +78,6 @@ class SceneViewProtocol(Protocol):
     """``(object)``: the id of the person clicked on, or None for empty space."""
     frame_drawn: pyqtBoundSignal
     """``(float)``: seconds that the last frame took to draw; the window paces itself by it."""
-    display_changed: pyqtBoundSignal
-    """``(object)``: new :class:`DisplayOptions` after the view's own keys changed them."""
 
     @property
     def gl_renderer(self) -> str:

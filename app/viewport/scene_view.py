@@ -25,7 +25,7 @@ from app.viewport.look_through import ImageWindow
 from app.viewport.orbit import ZOOM_PER_NOTCH, Margin, Viewpoint
 from app.viewport.people import BONES
 from app.viewport.picking import PeoplePicker, nearest_skeleton
-from app.viewport.vtk_widget import Pointer, is_software, make_canvas
+from app.viewport.vtk_widget import is_software, make_canvas
 from refine_engine.scene import Scene
 from refine_engine.state import OptimizationState
 
@@ -54,7 +54,6 @@ class SceneView(QWidget):
 
     person_picked = pyqtSignal(object)
     frame_drawn = pyqtSignal(float)
-    display_changed = pyqtSignal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -70,7 +69,8 @@ class SceneView(QWidget):
         self.drawing.may_be_coarse = not self.canvas.on_screen
         self.canvas.before_frame = self._before_frame
         self.canvas.overlay = self._paint_overlay
-        self.canvas.pointer = Hand(self)
+        self._hand = Hand(self)
+        self.canvas.installEventFilter(self._hand)
         self.canvas.drawn.connect(self._on_drawn)
         self.setFocusProxy(self.canvas)
         inside = QVBoxLayout(self)
@@ -266,7 +266,7 @@ class SceneView(QWidget):
         self.film.stop()
         self.canvas.before_frame = None
         self.canvas.overlay = None
-        self.canvas.pointer = Pointer()
+        self.canvas.removeEventFilter(self._hand)
         self.drawing.set_scene(None, None, None)
         self.vtk_renderer.RemoveAllViewProps()
         self.canvas.finalise()

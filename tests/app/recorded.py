@@ -268,7 +268,6 @@ class PlainView(QWidget):
 
     person_picked = pyqtSignal(object)
     frame_drawn = pyqtSignal(float)
-    display_changed = pyqtSignal(object)
     gl_renderer = "none"
     draws_on_screen = True
 

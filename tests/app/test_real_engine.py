@@ -134,7 +134,7 @@ def test_live_mode_goes_on_warm(window: MainWindow, qtbot: Any) -> None:
 def test_the_view_is_in_the_picture(window: MainWindow, qtbot: Any) -> None:
     qtbot.wait(400)
     view = window.area.view
-    picture = window.picture()
+    picture = window.viewing.picture()
     at = view.mapTo(window, view.rect().topLeft())
     part = pixels_of(picture.copy(at.x(), at.y(), view.width(), view.height()))
     colours = np.unique(part.reshape(-1, 3), axis=0)
