@@ -121,16 +121,26 @@ class RunsPanel(QWidget):
         if record is None:
             return
         self.compare.setChecked(self._session.ghost_run == record.number)
-        changes = differences(RefinementConfig(), record.config)
-        against = "; ".join(changes) if changes else "nothing changed"
-        rows = "".join(
-            f"<tr><td>{escape(name)}</td><td align='right'>{before:.3g}</td>"
-            f"<td align='center' width='24'>→</td><td align='right'>{after:.3g}</td></tr>"
-            for name, (before, after) in record.metrics.items()
-        )
-        self.details.setHtml(
-            f"<p>Against the defaults: {escape(against)}.</p><table width='100%'>{rows}</table>"
-        )
+        shown = self._session.run_record(self._session.shown_run or 0)
+        other = shown if shown is not None and shown.number != record.number else None
+        lines = [_difference("the defaults", RefinementConfig(), record.config)]
+        if other is not None:
+            lines.append(_difference(f"run {other.number}, shown", other.config, record.config))
+        head = "<td align='right'>before</td><td></td><td align='right'>after</td>"
+        if other is not None:
+            head += f"<td align='right'>&nbsp; run {other.number}</td>"
+        rows = [f"<tr><td></td>{head}</tr>"] if record.metrics else []
+        for name, (before, after) in record.metrics.items():
+            cells = (
+                f"<td>{escape(name)}</td><td align='right'>{before:.3g}</td>"
+                f"<td align='center' width='24'>→</td><td align='right'>{after:.3g}</td>"
+            )
+            if other is not None:
+                theirs = other.metrics.get(name)
+                cells += f"<td align='right'>{f'{theirs[1]:.3g}' if theirs else ''}</td>"
+            rows.append(f"<tr>{cells}</tr>")
+        text = "".join(f"<p>{line}</p>" for line in lines)
+        self.details.setHtml(f"{text}<table width='100%'>{''.join(rows)}</table>")
 
     def _return_to(self, item: QTreeWidgetItem | None) -> None:
         if item is not None:
@@ -143,3 +153,9 @@ class RunsPanel(QWidget):
 
     def set_theme(self, theme) -> None:
         """Nothing is painted by hand here."""
+
+
+def _difference(than: str, before: RefinementConfig, after: RefinementConfig) -> str:
+    changes = differences(before, after)
+    what = "; ".join(changes) if changes else "no setting differs"
+    return f"Against {than}: {escape(what)}."

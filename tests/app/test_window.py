@@ -494,3 +494,26 @@ def test_docks_and_views_have_names(opened: MainWindow, qtbot: Any) -> None:
         and type(w.parent()).__name__ != "PlotWidget"
     ]
     assert not nameless
+
+
+def test_two_runs_are_compared_in_settings_and_numbers(opened: MainWindow, qtbot: Any) -> None:
+    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+        opened.session.run(None, "root")
+    opened.session.set_weight("depth", 4.0)
+    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+        opened.session.run(None, "root")
+    opened.docks["runs"].raise_()
+    newest, first = (opened.runs.table.topLevelItem(row) for row in range(2))
+    assert opened.runs.table.currentItem() is newest, "what just ended is read about"
+    assert "lambda_depth: 1 → 4" in opened.runs.details.toPlainText()
+    opened.runs.table.setCurrentItem(first)
+    text = opened.runs.details.toPlainText()
+    assert "Against run 2, shown: lambda_depth: 4 → 1" in text
+    qtbot.mouseClick(opened.runs.compare, LEFT)
+    assert opened.session.ghost_run == 1
+    qtbot.keyClick(opened, "b")
+    assert "run 1, compared" in opened.area.caption.text()
+    qtbot.mouseClick(opened.runs.back, LEFT)
+    assert opened.session.config.lambda_depth == 1.0
+    qtbot.keyClick(opened, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert opened.session.config.lambda_depth == 4.0
