@@ -233,13 +233,14 @@ class MainWindow(QMainWindow):
             self._apply_theme(self.settings.preferences)
 
     def arrange(self, size: QSize) -> None:
-        """Default layout in a window of this size (of no more than the screen has)."""
-        screen = self.screen()
-        self.resize(size.boundedTo(screen.availableSize()) if screen is not None else size)
+        """Default layout in a window of this size."""
+        self.resize(size)
         arrangement.size_docks(self)
 
     def _restore_layout(self) -> None:
-        self.arrange(DEFAULT_SIZE)
+        screen = self.screen()
+        room = screen.availableSize() if screen is not None else DEFAULT_SIZE
+        self.arrange(DEFAULT_SIZE.boundedTo(room))
         saved = self.settings.layout()
         if saved is not None:
             self.restoreGeometry(saved[0])
