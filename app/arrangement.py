@@ -79,8 +79,6 @@ def make_menus(window: MainWindow) -> QMenu:
     bar = window.menuBar()
     assert bar is not None
     recent = QMenu("Open &recent", window)
-    formats = QMenu("Export &as", window)
-    window.exports.fill_menu(formats)
     for name in commands.MENUS:
         menu = bar.addMenu(f"&{name}")
         assert menu is not None
@@ -100,8 +98,6 @@ def make_menus(window: MainWindow) -> QMenu:
             target.addAction(window.registry[command.key])
             if command.key == "file.open":
                 menu.addMenu(recent)
-            elif command.key == "file.export":
-                menu.addMenu(formats)
         if name == "View":
             panels = menu.addMenu("P&anels")
             for dock in window.docks.values():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from app.actions import Command
 from app.run_commands import register_run
 from app.view_commands import register_view
+from refine_engine.exporters.formats import FORMATS
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow
@@ -119,6 +120,20 @@ def _file(w: MainWindow) -> None:
         ),
         w.exports.export_results,
     )
+    for name, target in FORMATS.items():
+        if name == "json":
+            continue
+        add(
+            Command(
+                f"file.export_{name}",
+                f"Export {target.title}…",
+                "File",
+                target.description,
+                submenu="Export &as",
+                when=ready,
+            ),
+            lambda n=name: w.exports.export_format(n),
+        )
     add(
         Command(
             "file.export_losses",
@@ -220,6 +235,18 @@ def _edit(w: MainWindow) -> None:
             separator_before=True,
         ),
         w.weights.reset_all,
+    )
+    add(
+        Command(
+            "edit.next_person",
+            "Select the &next person",
+            "Edit",
+            "Select person after person, then nobody",
+            "N",
+            separator_before=True,
+            when=lambda: s.scene is not None,
+        ),
+        w.select_next,
     )
     add(
         Command(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, QSize
 from PyQt6.QtGui import QImage
-from PyQt6.QtWidgets import QFileDialog, QMenu
+from PyQt6.QtWidgets import QFileDialog
 
 from app.dialogs.save_name import ask_save_name
 from app.errors import report
@@ -63,17 +63,6 @@ class ExportCommands(QObject):
             return folder
 
         session.do("export", job, f"Writing {folder} …")
-
-    def fill_menu(self, menu: QMenu) -> None:
-        """One entry a format that the engine can write."""
-        for name, target in FORMATS.items():
-            if name == "json":
-                continue
-            action = menu.addAction(target.title + "…")
-            if action is not None:
-                action.setToolTip(target.description)
-                action.triggered.connect(lambda _=False, n=name: self.export_format(n))
-        menu.setToolTipsVisible(True)
 
     def export_format(self, name: str) -> None:
         """Ask where to, and write the shown state in a format."""

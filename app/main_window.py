@@ -187,6 +187,15 @@ class MainWindow(QMainWindow):
         self.registry.refresh()
         paused = self.session.activity in ("paused", "pausing")
         self.registry["run.pause"].setText("Go on" if paused else "&Pause")
+        undo = self.session.undo
+        self.registry["edit.undo"].setText(f"&Undo {undo.undoText()}".rstrip())
+        self.registry["edit.redo"].setText(f"&Redo {undo.redoText()}".rstrip())
+
+    def select_next(self) -> None:
+        """Select the next person; after the last one nobody."""
+        session = self.session
+        ids: list[int | None] = [*session.person_ids, None]
+        session.select(ids[(ids.index(session.selection) + 1) % len(ids)])
 
     def toggle_pause(self) -> None:
         """Hold, or go on."""

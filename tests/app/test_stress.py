@@ -13,6 +13,7 @@ from recorded import RecordedEngine
 
 from app.main_window import MainWindow
 from refine_engine.config import ENABLE_KEYS, TERM_NAMES
+from refine_engine.exporters.formats import FORMATS
 from refine_engine.state import SUBSTAGES
 
 SKIPPED = {
@@ -20,6 +21,7 @@ SKIPPED = {
     *("file.open", "file.load_session", "file.save_session", "file.load_settings"),
     *("file.save_settings", "file.export", "file.export_losses", "file.screenshot"),
     *("file.turntable", "file.overlay"),
+    *(f"file.export_{name}" for name in FORMATS),
     *("file.sample", "file.preferences", "file.quit", "help.palette"),
 }
 

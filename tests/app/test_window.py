@@ -7,13 +7,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from PyQt6.QtCore import QMimeData, QPoint, QPointF, QSize, Qt, QUrl
-from PyQt6.QtGui import QColor, QDropEvent
+from PyQt6.QtGui import QAction, QColor, QDropEvent
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication, QFileDialog, QMessageBox, QToolButton, QWidget
+from PyQt6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QToolButton, QWidget
 from recorded import PlainView, RecordedEngine
 
 from app.dialogs.palette import PaletteDialog
@@ -517,3 +517,52 @@ def test_two_runs_are_compared_in_settings_and_numbers(opened: MainWindow, qtbot
     assert opened.session.config.lambda_depth == 1.0
     qtbot.keyClick(opened, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert opened.session.config.lambda_depth == 4.0
+
+
+def test_n_goes_from_person_to_person(opened: MainWindow, qtbot: Any) -> None:
+    seen = []
+    for _ in range(5):
+        qtbot.keyClick(opened, "n")
+        seen.append(opened.session.selection)
+    assert seen == [1, 2, 4, None, 1]
+
+
+def test_undo_says_what_it_undoes(opened: MainWindow) -> None:
+    opened.session.set_weight("depth", 4.0)
+    assert "lambda_depth" in opened.registry.title("edit.undo")
+    opened.registry["edit.undo"].trigger()
+    assert "lambda_depth" in opened.registry.title("edit.redo")
+    assert opened.registry.title("edit.undo") == "Undo"
+
+
+def test_every_command_stands_in_a_menu_once(window: MainWindow) -> None:
+    def entries(menu: QMenu) -> list[QAction]:
+        found = []
+        for action in menu.actions():
+            inner = action.menu()
+            found += entries(inner) if inner is not None else [action]
+        return found
+
+    bar = window.menuBar()
+    assert bar is not None
+    shown = [a.objectName() for top in bar.actions() for a in entries(cast("QMenu", top.menu()))]
+    for command in window.registry.commands():
+        assert shown.count(command.key) == 1, command.key
+    assert not window.registry["file.export_glb"].isEnabled(), "nothing is open"
+
+
+def test_a_recording_shows_how_far_it_is_and_can_be_stopped(
+    opened: MainWindow, qtbot: Any, tmp_path: Path
+) -> None:
+    stop = opened.registry["file.stop_recording"]
+    assert not stop.isEnabled()
+    opened.exports.turntable_to(tmp_path / "turn.mp4", 500)
+    assert stop.isEnabled()
+    qtbot.waitUntil(lambda: opened.status.left.text() not in ("", "0%"), timeout=20000)
+    assert opened.status.activity.text() == "Recording"
+    assert opened.status.bar.isVisible()
+    stop.trigger()
+    assert not opened.exports.recording
+    assert not stop.isEnabled()
+    assert opened.status.activity.text() == "Ready"
+    assert not list(tmp_path.glob("*.mp4"))
