@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 from PyQt6.QtCore import QObject, QTimer
 
@@ -44,6 +45,15 @@ class LiveMode(QObject):
         self.running = False
         if self.on and control is not None and control.has_unread_weights:
             self._timer.start()
+
+    @contextlib.contextmanager
+    def asleep(self) -> Iterator[None]:
+        """Changes inside come from somewhere else than the user's hand: none is solved."""
+        on, self.on = self.on, False
+        try:
+            yield
+        finally:
+            self.on = on
 
     def stop(self) -> None:
         """Start nothing any more."""
