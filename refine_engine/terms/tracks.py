@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from refine_engine.state import OptimizationState, PersonState
 
 MIN_CONFIDENCE = 0.2
-FILLED_TRUST = 0.02
-"""Weight of interpolated rotations: they keep a gap's poses plausible, and decide nothing."""
+FILLED_TRUST = 0.6
+"""Weight of interpolated rotations. Nothing else knows the poses of a gap: left alone, prior and
+smoothness invent a motion that looks likely and is further from the truth than the bridge."""
 FILLED_ROOT_TRUST = 0.3
 """Weight of interpolated places: a smooth bridge alone swings out where its ends are noisy."""
 REFERENCE_HEIGHT_PX = 500.0
