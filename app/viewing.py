@@ -75,6 +75,7 @@ class Viewing(QObject):
             view.frame_drawn.connect(self._on_drawn)
             view.set_theme(window.theme)
             view.set_display(self.display)
+            self._session.activity_changed.connect(self._on_activity)
         return view
 
     def set_theme(self, theme: Theme) -> None:
@@ -104,6 +105,9 @@ class Viewing(QObject):
         if self._session.state is not None and not self._before:
             self.view().show_state(self._session.state)
             self.show_caption()
+
+    def _on_activity(self) -> None:
+        self.view().set_working(self._session.activity == "running")
 
     def _on_ghost(self) -> None:
         if self._session.scene is not None:

@@ -142,6 +142,10 @@ class SceneViewProtocol(Protocol):
         """True while scrubbing or playing: thin the point cloud, then draw it whole again."""
         ...
 
+    def set_working(self, working: bool) -> None:
+        """True while the engine refines: drawing takes as little time as it can."""
+        ...
+
     def set_theme(self, theme: Theme) -> None:
         """Background, grid and text colours."""
         ...

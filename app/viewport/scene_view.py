@@ -85,7 +85,7 @@ class SceneView(QWidget):
         self._followed: Array | None = None
         self._fitted_size: tuple[int, int] | None = None
         self._picture_ratio: float | None = None
-        self._moving = False
+        self._moving = self._working = False
         self._closed = False
         self._last_seconds = 0.0
         self._last_end = 0.0
@@ -203,6 +203,12 @@ class SceneView(QWidget):
         self._moving = moving
         self._hurry()
         self.request_render()
+
+    def set_working(self, working: bool) -> None:
+        """True while the engine refines: pictures at rest, which take long, wait until it ends."""
+        if working != self._working:
+            self._working = working
+            self._hurry()
 
     def set_theme(self, theme: Theme) -> None:
         """Background, grid and text colours."""
@@ -350,7 +356,7 @@ class SceneView(QWidget):
             self._idle.start(max(rest_ms, self._idle.remainingTime()))
 
     def _on_idle(self) -> None:
-        if self._moving:
+        if self._moving or self._working:
             return
         self.drawing.set_thin(False)
         self._set_smooth(True)

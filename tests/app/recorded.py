@@ -279,7 +279,7 @@ class PlainView(QWidget):
         known = (
             *("set_scene", "set_people", "show_frame", "show_state", "set_ghost"),
             *("set_selection", "set_display", "set_camera_mode", "look_through", "reset_camera"),
-            *("turn", "set_moving", "set_theme", "request_render", "shutdown"),
+            *("turn", "set_moving", "set_working", "set_theme", "request_render", "shutdown"),
         )
         if name not in known:
             raise AttributeError(name)

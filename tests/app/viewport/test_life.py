@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ from made_up import COLOURS, Shown, looks_like, make_state, rgb_of
 from PyQt6.QtCore import QSize
 
 from app.viewport.interface import SceneViewProtocol
-from refine_engine.body import JOINT_INDEX
+from app.viewport.scene_view import IDLE_MS
+from refine_engine.body import JOINT_INDEX, BodyModel
+from refine_engine.scene import Scene
 
 SPINE = JOINT_INDEX["spine2"]
 ROOT = Path(__file__).parents[3]
@@ -91,6 +95,20 @@ print("closed", number + 1)
     )
     assert done.returncode == 0, done.stderr
     assert "closed 20" in done.stdout
+
+
+def test_no_picture_at_rest_while_the_engine_refines(
+    make_view: Callable[..., Shown], scene: Scene, body: BodyModel, qtbot: Any
+) -> None:
+    view = make_view(scene, body, make_state()).view
+    view.drawing.may_be_coarse = True
+    view.set_working(True)
+    view.set_moving(True)
+    view.set_moving(False)
+    qtbot.wait(3 * IDLE_MS)
+    assert view.drawing.coarse
+    view.set_working(False)
+    qtbot.waitUntil(lambda: not view.drawing.thin, timeout=5000)
 
 
 @pytest.mark.parametrize("card", [False, True])
