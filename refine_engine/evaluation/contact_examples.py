@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from refine_engine.scene import Array, BoolArray, IntArray
 
 FRAMES = 100
-SCENES = 2
-"""Of each clip: other cameras, errors and people."""
 CAMERAS: tuple[CameraKind, ...] = ("handheld", "orbit", "follow", "static", "pan")
 STAGES = ("init", "smpl", "motion", "environmental")
 SETTINGS = RefinementConfig(
@@ -86,24 +84,25 @@ class ContactExample:
         return np.concatenate(both), np.concatenate([self.contacts[:, :2], self.contacts[:, 2:]])
 
 
-def contact_examples(clips: Sequence[Path]) -> Iterator[ContactExample]:
-    """Examples of all clips; one that gives no scene (nobody in view) is left out."""
-    for number, clip in enumerate(clips):
-        for turn in range(SCENES):
-            scene = _scene(clip, number, turn)
-            if scene is not None:
-                yield from _watched(scene, clip.stem)
+def contact_examples(clips: Sequence[Path], first: int = 0) -> Iterator[ContactExample]:
+    """Examples of all clips; one that gives no scene (nobody in view) is left out.
+
+    ``first`` numbers the first clip: cameras, errors and people are drawn by the number.
+    """
+    for number, clip in enumerate(clips, start=first):
+        scene = _scene(clip, number)
+        if scene is not None:
+            yield from _watched(scene, clip.stem)
 
 
-def _scene(clip: Path, number: int, turn: int) -> SyntheticScene | None:
-    level: Level = "easy" if number % 4 == 0 and turn == 0 else "published"
+def _scene(clip: Path, number: int) -> SyntheticScene | None:
+    level: Level = "easy" if number % 4 == 0 else "published"
     try:
         frames = min(FRAMES, len(read_clip(clip).R))
     except RefinementError:
         # AMASS keeps shape files beside its motions.
         return None
-    usual = CAMERAS[(number + 2 * turn) % len(CAMERAS)]
-    cameras: tuple[CameraKind, ...] = (usual, "follow")
+    cameras: tuple[CameraKind, ...] = (CAMERAS[number % len(CAMERAS)], "follow")
     for camera in cameras:
         try:
             return make_scene(
@@ -113,7 +112,7 @@ def _scene(clip: Path, number: int, turn: int) -> SyntheticScene | None:
                     level=level,
                     camera=camera,
                     fps=PRIOR_RATE,
-                    seed=1000 * turn + number,
+                    seed=number,
                     video=False,
                     masks=False,
                     motion=clip,

@@ -82,8 +82,8 @@ def _train_poses(clips: Path, output: Path) -> None:
 
 def _train_contacts(clips: Path, output: Path, rounds: int) -> int:
     files = sorted(clips.glob("**/*.npz"))
-    tested = list(contact_examples([f for f in files if is_held_out(f.stem)]))
-    kept = list(contact_examples([f for f in files if not is_held_out(f.stem)]))
+    tested = _gathered([f for f in files if is_held_out(f.stem)], "held out")
+    kept = _gathered([f for f in files if not is_held_out(f.stem)], "to train on")
     if not kept or not tested:
         sys.stderr.write(f"train_prior: {clips}: too few clips give scenes; give more\n")
         return 2
@@ -94,6 +94,15 @@ def _train_contacts(clips: Path, output: Path, rounds: int) -> int:
         _say(line)
     _say(f"wrote {output}, {output.stat().st_size / 1e6:.2f} MB")
     return 0
+
+
+def _gathered(files: Sequence[Path], what: str) -> list[ContactExample]:
+    found: list[ContactExample] = []
+    for count, file in enumerate(files, start=1):
+        found += contact_examples([file], first=count)
+        if count % 10 == 0:
+            sys.stderr.write(f"{count} of {len(files)} clips {what}: {len(found)} examples\n")
+    return found
 
 
 def fit_head(examples: Sequence[ContactExample], rounds: int = ROUNDS) -> ContactHead:

@@ -25,6 +25,10 @@ MOST_OFF_GROUND = 0.2
 FEWEST_SLOW = 5
 HEAD_SHARE = 0.75
 """Share of the motion prior's contact head in the log odds of a contact."""
+HEAD_BIAS = 0.6
+"""Added to those log odds: a foot that is not held costs more than one that is held too long."""
+LEAST_SURE = 0.5
+"""Less likely contacts hold nothing."""
 SUREST = 0.018
 """Neither kinematics nor the head are surer than this: log odds of 4."""
 SMOOTHING_S = 0.06
@@ -86,8 +90,10 @@ def sharpened(kinematic: Array, head: Array, observed: BoolArray) -> Array:
     A mean of their log odds. The head knows noise, and what feet do before and after; kinematics
     keep a small say, which helped in every stage (see docs/motion-prior.md).
     """
-    odds = (1 - HEAD_SHARE) * _log_odds(kinematic) + HEAD_SHARE * _log_odds(head)
-    return np.where(observed[:, None], 1.0 / (1.0 + np.exp(-odds)), 0.0)
+    odds = (1 - HEAD_SHARE) * _log_odds(kinematic) + HEAD_SHARE * _log_odds(head) + HEAD_BIAS
+    found = 1.0 / (1.0 + np.exp(-odds))
+    # A foot that more likely moves must not be held even a little: it would be held all the way.
+    return np.where(observed[:, None] & (found >= LEAST_SURE), found, 0.0)
 
 
 def _log_odds(probability: Array) -> Array:
