@@ -422,9 +422,10 @@ class Stage5Refiner:
             self._curve = motion_scale_curve(self._scene, self._body, state)
         found = covariance(run.problem, run.packed, run.weights_used, free, joints=not run.coarse)
         self._alpha_sigma = None if found.alpha_sigma is None else REPETITION * found.alpha_sigma
-        if self._alpha_sigma is not None and state.alpha_0_log_sigma is not None:
-            # More evidence than init had cannot make alpha less certain.
-            self._alpha_sigma = min(self._alpha_sigma, state.alpha_0_log_sigma * state.alpha)
+        cues = self._start.scale.cues_log_sigma if self._start is not None else None
+        if self._alpha_sigma is not None and cues is not None:
+            # More evidence than init's cues had cannot make alpha less certain.
+            self._alpha_sigma = min(self._alpha_sigma, cues * state.alpha)
         people = {
             i: replace(p, joint_sigma=found.joint_sigma.get(i, p.joint_sigma))
             for i, p in state.people.items()

@@ -44,6 +44,8 @@ class InitialScale:
     cues: tuple[CueEstimate, ...]
     static_camera: bool
     note: str
+    cues_log_sigma: float | None = None
+    """Standard deviation of log alpha by all cues together, also where the unit was given."""
 
 
 def initial_scale(scene: Scene, body: BodyModel, config: RefinementConfig) -> InitialScale:
@@ -60,11 +62,11 @@ def initial_scale(scene: Scene, body: BodyModel, config: RefinementConfig) -> In
     measured = _cues(scene, body, config)
     trusted = config.alpha_init == "metric" or scene.cameras.metric
     used = {name: cue for name, cue in measured.items() if cue is not None}
+    log_alpha, log_sigma = combined(used, len(scene.people)) if used else (0.0, None)
     if trusted:
         alpha, sigma = 1.0, None
         note = "the cameras' unit is taken as metres"
-    elif used:
-        log_alpha, log_sigma = combined(used, len(scene.people))
+    elif log_sigma is not None:
         alpha, sigma = float(np.exp(log_alpha)), float(np.exp(log_alpha) * log_sigma)
         note = f"alpha_0 from {', '.join(used)}"
     else:
@@ -74,7 +76,8 @@ def initial_scale(scene: Scene, body: BodyModel, config: RefinementConfig) -> In
             "standing foot): it is taken as metres"
         )
     cues = tuple(_estimate(name, cue) for name, cue in measured.items())
-    return InitialScale(alpha, sigma, cues, static_camera(scene.cameras, alpha), note)
+    static = static_camera(scene.cameras, alpha)
+    return InitialScale(alpha, sigma, cues, static, note, log_sigma)
 
 
 def combined(cues: dict[str, LogScale], people: int) -> tuple[float, float]:

@@ -47,7 +47,12 @@ def test_a_static_camera_gives_no_motion_cue(standing_scene: SceneMaker) -> None
 def test_metric_input_is_not_rescaled(standing_scene: SceneMaker) -> None:
     scene, body = standing_scene(alpha=2.0)
     trusted = replace(scene, cameras=replace(scene.cameras, metric=True))
-    assert initialise(trusted, body, RefinementConfig()).state.alpha_0 == 1.0
+    start = initialise(trusted, body, RefinementConfig())
+    assert start.state.alpha_0 == 1.0
+    # What the cues know is known all the same: it bounds how unsure a refined alpha can be.
+    assert start.scale.sigma is None
+    assert start.scale.cues_log_sigma is not None
+    assert 0.0 < start.scale.cues_log_sigma < 0.1
     config = RefinementConfig(alpha_init="metric")
     assert initialise(scene, body, config).state.alpha_0 == 1.0
 
