@@ -32,6 +32,11 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument(
         "--no-plain", action="store_false", dest="plain", help="leave the plain way out"
     )
+    parser.add_argument(
+        "--growth",
+        action="store_true",
+        help="also with three times the people and three times the frames: how time grows",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -49,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         config=config,
         plain=args.plain,
+        growth=args.growth,
         say=lambda text: _say(text),
     ).values
     if args.json:
@@ -72,11 +78,22 @@ def _as_text(found: dict[str, Any]) -> str:
     lines.append(f"one iteration {1000 * found['seconds_per_iteration']:.1f} ms")
     lines.append(f"again after a weight changed {found['resolve_seconds']:.3f} s")
     lines.append(f"peak memory {found['peak_memory_mb']:.0f} MB")
+    growth = found.get("growth")
+    if growth is not None:
+        lines += [
+            f"time grows like people^{growth[f'people_exponent_of_{key}']:.2f} x "
+            f"frames^{growth[f'frames_exponent_of_{key}']:.2f} ({what})"
+            for key, what in (
+                ("seconds_total", "all sub-stages"),
+                ("seconds_per_iteration", "one iteration"),
+            )
+        ]
     if found["ratio_to_plain"] is not None:
         lines.append(
             f"the plain way {found['plain_seconds']:.0f} s (extrapolated: "
             f"{found['plain_evaluations']} evaluations of "
-            f"{found['plain_seconds_per_evaluation']:.2f} s), "
+            f"{found['plain_seconds_per_evaluation']:.2f} s, "
+            f"ending {100 * found['plain_energy_over_ours']:.1f} % over our energy), "
             f"{'' if found['plain_reached_target'] else 'at least '}{found['ratio_to_plain']:.0f}x"
         )
     return "\n".join(lines) + "\n"

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 WITHIN = 0.01
 """Of the engine's final energy."""
+MOST_EVALUATIONS = 6000
+"""L-BFGS is given up after so many; they are the engine's own cheap ones, two minutes of them."""
 MEASURED_FRAMES = 60
 """Person-frames that one measured evaluation covers; the cost is linear in them."""
 
@@ -49,6 +51,8 @@ class PlainCost:
     evaluations: int
     reached: bool
     """False where L-BFGS gave up before it was within 1 %: then the cost is a lower bound."""
+    off_by: float
+    """How far over the engine's final energy it ended, as a share."""
 
     @property
     def seconds(self) -> float:
@@ -64,16 +68,17 @@ def plain_cost(
     final: OptimizationState,
     weights: Mapping[str, float],
     *,
-    max_evaluations: int = 1000,
+    max_evaluations: int = MOST_EVALUATIONS,
 ) -> PlainCost:
     """Measure both factors; ``problem`` must be prepared for ``weights``."""
     per_frame = seconds_per_person_frame(scene, body, start)
     frames = sum(len(p.frames) for p in start.people.values())
-    target = (1.0 + WITHIN) * problem.evaluate(problem.pack(final), weights)[0]
-    count, reached = evaluations_needed(
-        problem, problem.pack(start), weights, target, max_evaluations
+    energy = problem.evaluate(problem.pack(final), weights)[0]
+    count, least = evaluations_needed(
+        problem, problem.pack(start), weights, (1.0 + WITHIN) * energy, max_evaluations
     )
-    return PlainCost(per_frame * frames, count, reached)
+    off_by = least / energy - 1.0
+    return PlainCost(per_frame * frames, count, off_by <= WITHIN, off_by)
 
 
 def seconds_per_person_frame(
@@ -128,8 +133,14 @@ def evaluations_needed(
     weights: Mapping[str, float],
     target: float,
     limit: int,
-) -> tuple[int, bool]:
-    """How many energies and gradients torch's L-BFGS asks for until it is at ``target``."""
+) -> tuple[int, float]:
+    """How many energies and gradients torch's L-BFGS asks for until it is at ``target``.
+
+    Returns
+    -------
+    tuple
+        The number, and the least energy found: over the target where it gave up.
+    """
     free = Free(pose=True, betas=True, plane=True, alpha=True)
     shapes = [len(p.transl) for p in start.people]
     x = torch.zeros(
@@ -154,10 +165,10 @@ def evaluations_needed(
         before = best
         optimizer.step(closure)  # type: ignore[no-untyped-call]
         if best <= target:
-            return count, True
+            break
         if not np.isfinite(best) or best >= before:
             break
-    return count, False
+    return count, best
 
 
 def variable_count(

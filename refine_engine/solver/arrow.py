@@ -41,6 +41,11 @@ OWN = 10
 """Border variables of each person: betas."""
 
 
+FACTOR_BYTES = 600_000_000
+"""Factors of more people together than this holds are not kept: people go through the elimination
+in groups, and only what the border needs of them is left."""
+
+
 class Part(Band, Protocol):
     """One person's share of the quadratic model."""
 
@@ -48,6 +53,34 @@ class Part(Band, Protocol):
     own_hessian: Array
     own_shared: Array
     """(10, K)."""
+    shared_gradient: Array
+    """(K,) this person's share."""
+    shared_hessian: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Remains:
+    """What is needed of a part once its frames are eliminated."""
+
+    gradient: Array
+    """(frames, width)."""
+    own_gradient: Array
+    own_hessian: Array
+    own_shared: Array
+    shared_gradient: Array
+    shared_hessian: Array
+
+    @classmethod
+    def of(cls, part: Part) -> Remains:
+        """Copies, so that the part itself can go."""
+        return cls(
+            part.border[0, :, 0].reshape(part.frames, part.width).copy(),
+            part.own_gradient,
+            part.own_hessian,
+            part.own_shared,
+            part.shared_gradient,
+            part.shared_hessian,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,25 +93,50 @@ class Eliminated:
     product: Array
     """(1 + 10 + K, 1 + 10 + K): border^T inverse band border, gradient first."""
     factor: TwoChains | None
-    """None where it was not kept: then ``sides`` hold the inverse band times the border."""
+    """None where it was not kept: then ``sides`` hold one array each, (frames, width, 16), the
+    inverse band times the border."""
+    remains: Remains
 
-    def solved(self, factor: TwoChains | None = None) -> Blocks:
+    def solved(self) -> Blocks:
         """(frames, width, 16 groups): the inverse band times the border."""
-        factor = factor or self.factor
-        assert factor is not None
+        if self.factor is None:
+            return np.concatenate([sides[0] for sides in self.sides], axis=-1)
         groups = []
         for sides in self.sides:
             copies = tuple(side.copy() for side in sides)
-            factor.middle_upper(copies)
+            self.factor.middle_upper(copies)
             for k in range(len(copies)):
-                factor.upper(copies, k)
-            groups.append(factor.in_order(copies))
+                self.factor.upper(copies, k)
+            groups.append(self.factor.in_order(copies))
         return np.concatenate(groups, axis=-1)
+
+
+def without_factors(eliminated: Sequence[Eliminated], run: Run) -> list[Eliminated]:
+    """Solve for the whole border, and let the factors go."""
+
+    def work(i: int) -> Blocks:
+        return eliminated[i].solved()
+
+    found = run(work, len(eliminated))
+    return [
+        Eliminated(
+            tuple((group,) for group in np.split(solved, len(rest.sides), axis=-1)),
+            rest.product,
+            None,
+            rest.remains,
+        )
+        for rest, solved in zip(eliminated, found, strict=True)
+    ]
 
 
 def one_by_one(function: Callable[[int], Any], count: int) -> list[Any]:
     """What :func:`refine_engine.solver.levenberg.people_runner` does, without threads."""
     return [function(i) for i in range(count)]
+
+
+def factor_bytes(part: Part, dtype: DTypeLike) -> int:
+    """Size of a person's factor."""
+    return part.frames * part.width**2 * (1 + part.reach) * np.dtype(dtype).itemsize
 
 
 def eliminate_people(
@@ -90,22 +148,56 @@ def eliminate_people(
     *,
     whole: bool = False,
 ) -> list[Eliminated]:
-    """Factor the bands and solve their lower halves for the whole border.
+    """Factor the bands and solve for the border; in large problems the factors do not stay.
 
-    ``run`` maps over the chains of all people; ``whole`` leaves each person in one chain.
+    Parameters
+    ----------
+    parts
+        People; each is asked for once, when its turn comes.
+    damping, floor, dtype
+        See :func:`refine_engine.solver.chains.factored_chain`.
+    run
+        Maps over the chains of several people.
+    whole
+        Leave each person in one chain.
 
     Raises
     ------
     NotPositive
         Some pivot is not positive.
     """
-    tasks = [
-        (p, backward)
-        for p, part in enumerate(parts)
-        for backward in (
-            (False,) if whole or not lengths(part.frames, part.reach)[2] else (False, True)
-        )
-    ]
+    done: list[Eliminated] = []
+    size = 1
+    while len(done) < len(parts):
+        first = len(done)
+        members = run(lambda k: parts[first + k], min(size, len(parts) - first))  # noqa: B023
+        each = max(factor_bytes(part, dtype) for part in members)
+        fitting = max(int(FACTOR_BYTES // max(each, 1)), 1)
+        if first == 0 and fitting > 1 and len(parts) > 1:
+            # The first one has said how large people are.
+            rest = run(lambda k: parts[1 + k], min(fitting, len(parts)) - 1)
+            members = [*members, *rest]
+        group = _eliminate_group(members, damping, floor, dtype, run, whole=whole)
+        size = fitting
+        if len(group) < len(parts):
+            group = without_factors(group, run)
+        done += group
+    return done
+
+
+def _eliminate_group(
+    parts: Sequence[Part],
+    damping: float,
+    floor: float,
+    dtype: DTypeLike,
+    run: Run,
+    *,
+    whole: bool,
+) -> list[Eliminated]:
+    tasks: list[tuple[int, bool]] = []
+    for p, part in enumerate(parts):
+        two = not whole and lengths(part.frames, part.reach)[2] > 0
+        tasks += [(p, False), (p, True)] if two else [(p, False)]
 
     def work(k: int) -> tuple[Chain, list[Blocks]]:
         p, backward = tasks[k]
@@ -123,7 +215,8 @@ def eliminate_people(
         for group in sides:
             factor.meet(group)
         columns = 1 + OWN + part.own_shared.shape[1]
-        eliminated.append(Eliminated(sides, _products(sides, sides)[:columns, :columns], factor))
+        product = _products(sides, sides)[:columns, :columns]
+        eliminated.append(Eliminated(sides, product, factor, Remains.of(part)))
     return eliminated
 
 
@@ -163,25 +256,17 @@ class Border:
         return step
 
 
-def border_system(
-    parts: list[Part], eliminated: list[Eliminated], gradient: Array, hessian: Array
-) -> Border:
-    """Schur complement of all people.
-
-    Parameters
-    ----------
-    parts, eliminated
-        People, in the same order.
-    gradient, hessian
-        (K,), (K, K) of the shared variables.
-    """
-    people, shared = len(parts), len(gradient)
+def border_system(eliminated: Sequence[Eliminated]) -> Border:
+    """Schur complement of all people."""
+    gradient = np.sum([rest.remains.shared_gradient for rest in eliminated], axis=0)
+    hessian = np.sum([rest.remains.shared_hessian for rest in eliminated], axis=0)
+    people, shared = len(eliminated), len(gradient)
     size = OWN * people + shared
     matrix, right = np.zeros((size, size)), np.zeros(size)
     tail = slice(OWN * people, size)
     matrix[tail, tail], right[tail] = hessian, gradient
-    for p, (part, rest) in enumerate(zip(parts, eliminated, strict=True)):
-        own, product = slice(OWN * p, OWN * p + OWN), rest.product
+    for p, rest in enumerate(eliminated):
+        own, product, part = slice(OWN * p, OWN * p + OWN), rest.product, rest.remains
         first, second = slice(1, 1 + OWN), slice(1 + OWN, None)
         matrix[own, own] = part.own_hessian - product[first, first]
         matrix[own, tail] = part.own_shared - product[first, second]
@@ -224,7 +309,7 @@ def with_gradient(
         row = _products((tuple(columns),), sides)[0, : len(rest.product)]
         product = rest.product.copy()
         product[0], product[:, 0] = row, row
-        changed.append(Eliminated(sides, product, rest.factor))
+        changed.append(Eliminated(sides, product, rest.factor, Remains.of(parts[p])))
     return changed
 
 
@@ -246,22 +331,21 @@ def frame_steps(
     ]
     factors = [rest.factor for rest in eliminated]
     for factor, side in zip(factors, sides, strict=True):
-        assert factor is not None
-        factor.middle_upper(side)
+        if factor is not None:
+            factor.middle_upper(side)
     tasks = [(p, k) for p, side in enumerate(sides) for k in range(len(side))]
 
     def work(i: int) -> None:
         p, k = tasks[i]
         factor = factors[p]
-        assert factor is not None
-        factor.upper(sides[p], k)
+        if factor is not None:
+            factor.upper(sides[p], k)
 
     run(work, len(tasks))
-    steps = []
-    for factor, side in zip(factors, sides, strict=True):
-        assert factor is not None
-        steps.append(factor.in_order(side).astype(np.float64))
-    return steps
+    return [
+        (side[0] if factor is None else factor.in_order(side)).astype(np.float64)
+        for factor, side in zip(factors, sides, strict=True)
+    ]
 
 
 def _combined(rest: Eliminated, coefficients: Array) -> tuple[Blocks, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from refine_engine.solver.arrow import OWN, border_system, eliminate_people
+from refine_engine.solver.arrow import OWN, border_system, eliminate_people, one_by_one
 from refine_engine.solver.blocks import inverse_blocks
 from refine_engine.solver.chains import NotPositive
 from refine_engine.solver.levenberg import FLOOR, ArrowProblem, free_border, people_runner
@@ -98,27 +98,31 @@ def covariance(
     run = people_runner(problem.threads, poll)
     with single_threaded_blas():
         model = problem.linearise(state, weights, free, run)
-        parts = list(model.parts)
-        eliminated = _undamped(parts, run, whole=joints)
-        border = border_system(parts, eliminated, model.shared_gradient, model.shared_hessian)
-        mask = free_border(free, len(parts), len(model.shared_gradient))
+        count = len(model.parts)
+        eliminated = _undamped(model.parts, run, whole=joints)
+        border = border_system(eliminated)
+        mask = free_border(free, count, len(border.gradient) - OWN * count)
         spread = np.zeros_like(border.matrix)
         spread[np.ix_(mask, mask)] = _inverse(border.matrix[np.ix_(mask, mask)])
         sigma = np.sqrt(np.maximum(np.diag(spread), 0.0))
 
+        kept = all(rest.factor is not None for rest in eliminated)
+
         def second(i: int) -> Array:
-            part, rest = parts[i], eliminated[i]
+            part, rest = model.parts[i], eliminated[i]
+            if rest.factor is None:
+                (rest,) = _undamped([part], run, whole=True)
             assert rest.factor is not None
             (factor,) = rest.factor.chains
             frames = np.empty((part.frames, part.width, part.width))
             inverse_blocks(factor.here, factor.next1, factor.next2, factor.reach, frames)
-            columns = slice(1, 1 + OWN + len(model.shared_gradient))
+            columns = slice(1, 1 + OWN + len(rest.remains.shared_gradient))
             solved = rest.solved()[..., columns].astype(np.float64)
-            mine = np.r_[OWN * i : OWN * i + OWN, OWN * len(parts) : len(spread)]
+            mine = np.r_[OWN * i : OWN * i + OWN, OWN * count : len(spread)]
             return problem.joint_sigma(i, state, frames, solved, spread[np.ix_(mine, mine)])
 
-        found = run(second, len(parts)) if joints else []
-    tail = OWN * len(parts)
+        found = [] if not joints else run(second, count) if kept else one_by_one(second, count)
+    tail = OWN * count
     log_alpha = float(sigma[tail]) if free.alpha else None
     return Covariance(
         alpha_sigma=None if log_alpha is None else log_alpha * problem.alpha_of(state),
@@ -129,7 +133,7 @@ def covariance(
     )
 
 
-def _undamped(parts: list[Part], run: Run, *, whole: bool) -> list[Eliminated]:
+def _undamped(parts: Sequence[Part], run: Run, *, whole: bool) -> list[Eliminated]:
     """Eliminate without damping, or with the least that makes up for rounding.
 
     Where nothing observes a direction, the rounding of curvature (single precision) may leave the

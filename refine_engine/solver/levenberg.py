@@ -31,6 +31,7 @@ from refine_engine.solver.arrow import (
     Part,
     border_system,
     eliminate_people,
+    factor_bytes,
     frame_steps,
     with_gradient,
 )
@@ -56,12 +57,17 @@ MAX_TRIES = 8
 POLL_SECONDS = 0.05
 LONGEST_STEP = 16.0
 LONGEST_ALPHA_STEP = 0.1
+LONGER_FROM = 1.2
+"""A step twice as long gains more only where the true curvature is below two thirds of the model's;
+then the step itself has gained a third more than the model promised."""
 SHORTER_STEPS = (0.5, 0.2, 0.05)
 LEAST_DAMPING = 1e-8
 RAISED_DAMPING = 1e-4
 LEAST_PREDICTED = 1e-9
 """A prediction smaller than this share of the loss is not worth more damping."""
 USUAL_SHARE = 0.99
+KEPT_BYTES = 200_000_000
+"""Factors up to this size are kept for the next iteration."""
 REUSED_BELOW = 0.05
 """Factors are used once more after a step that lowered the loss by a smaller share."""
 GOOD_SHARE = 0.3
@@ -91,6 +97,12 @@ class Kept:
     model: QuadraticModel
     eliminated: list[Eliminated]
     free: Free
+
+    @property
+    def small(self) -> bool:
+        """Whether there is room for these factors and the next ones."""
+        lasting = self.model.lasting and all(rest.factor for rest in self.eliminated)
+        return lasting and sum(factor_bytes(p, np.float32) for p in self.model.parts) < KEPT_BYTES
 
     def fits(self, model: QuadraticModel) -> bool:
         """Whether a model has the same variables."""
@@ -154,9 +166,21 @@ class QuadraticModel:
     """The Gauss-Newton model of the whole problem at one state."""
 
     parts: Sequence[Part]
-    shared_gradient: Array
-    """(K,) by log alpha, the plane's three, the chunks' log scales."""
-    shared_hessian: Array
+    """People. In large problems a part is made when it is asked for, and anew each time."""
+    lasting: bool = True
+    """Whether parts are kept."""
+
+    @property
+    def shared_gradient(self) -> Array:
+        """(K,) by log alpha, the plane's three, the chunks' log scales."""
+        total: Array = np.sum([part.shared_gradient for part in self.parts], axis=0)
+        return total
+
+    @property
+    def shared_hessian(self) -> Array:
+        """(K, K)."""
+        total: Array = np.sum([part.shared_hessian for part in self.parts], axis=0)
+        return total
 
 
 class ArrowProblem(Protocol[S]):
@@ -241,10 +265,10 @@ def step(
             message = problem.explain(state, weights)
             return StepResult(state, total, terms, damping, accepted=False, message=message)
         clock.lap("evaluate")
+        value, double, message = damping.value, damping.double, ""
+        kept, damping = damping.kept, Damping(value, double)
         model = problem.linearise(state, weights, free, run)
         clock.lap("linearise")
-        value, double, message = damping.value, damping.double, ""
-        kept = damping.kept
         if kept is not None and kept.free == free and kept.fits(model):
             solution = _solve(model, free, value, problem.alpha_limits(state), run, kept)
             clock.lap("solve")
@@ -259,7 +283,7 @@ def step(
                 fresh = Kept(
                     model,
                     eliminate_people(
-                        list(model.parts), value, FLOOR, np.float64 if double else np.float32, run
+                        model.parts, value, FLOOR, np.float64 if double else np.float32, run
                     ),
                     free,
                 )
@@ -283,7 +307,7 @@ def step(
             after = Damping(
                 _next_damping(value, ratio) if scale >= 1.0 else _raised(value),
                 double,
-                fresh if decrease < REUSED_BELOW * abs(total) else None,
+                fresh if decrease < REUSED_BELOW * abs(total) and fresh.small else None,
             )
             return _accepted(problem, state, total, found, scale, solution, after, clock)
         return StepResult(
@@ -341,9 +365,9 @@ def _searched(
     """The best of a few lengths of the step, and its length; None where none lowers the loss.
 
     An evaluation costs a twentieth of a solution. Reweighted least squares overestimates curvature
-    where a robust loss flattens, and then creeps in one direction: longer steps are tried while
-    the loss falls. A step that is too long (a foot through the floor) is shortened before the
-    damping is raised.
+    where a robust loss flattens, and then creeps in one direction: where a step gained more than
+    the model promised, longer ones are tried while the loss falls. A step that is too long (a foot
+    through the floor) is shortened before the damping is raised.
     """
     low, high = problem.alpha_limits(state)
 
@@ -358,7 +382,12 @@ def _searched(
 
     best, scale = at(1.0), 1.0
     if best[1] < total:
-        while 2.0 * scale <= LONGEST_STEP and low <= 2.0 * scale * solution.shared[0] <= high:
+        promising = total - best[1] > LONGER_FROM * solution.predicted
+        while (
+            promising
+            and 2.0 * scale <= LONGEST_STEP
+            and low <= 2.0 * scale * solution.shared[0] <= high
+        ):
             longer = at(2.0 * scale)
             if not longer[1] < best[1]:
                 break
@@ -400,25 +429,21 @@ def _solve(
     kept: Kept,
 ) -> _Solution:
     """Step for the gradient of ``model`` and the curvature of ``kept`` (usually the same)."""
-    parts, curved = list(model.parts), list(kept.model.parts)
     eliminated = kept.eliminated
-    border = border_system(
-        curved, eliminated, kept.model.shared_gradient, kept.model.shared_hessian
-    )
+    border = border_system(eliminated)
     if kept.model is not model:
-        eliminated = with_gradient(eliminated, parts, run)
-        gradient = border_system(
-            parts, eliminated, model.shared_gradient, model.shared_hessian
-        ).gradient
-        border = Border(border.matrix, gradient)
-    mask = free_border(free, len(parts), len(model.shared_gradient))
-    moves, at_bound = _bounded(border, mask, damping, OWN * len(parts), limits)
-    own, shared = moves[: OWN * len(parts)].reshape(-1, OWN), moves[OWN * len(parts) :]
+        eliminated = with_gradient(eliminated, list(model.parts), run)
+        border = Border(border.matrix, border_system(eliminated).gradient)
+    count = len(eliminated)
+    shared_gradient = np.sum([rest.remains.shared_gradient for rest in eliminated], axis=0)
+    mask = free_border(free, count, len(shared_gradient))
+    moves, at_bound = _bounded(border, mask, damping, OWN * count, limits)
+    own, shared = moves[: OWN * count].reshape(-1, OWN), moves[OWN * count :]
     frames = frame_steps(eliminated, own, shared, run)
-    slope = float(model.shared_gradient @ shared)
-    for p, part in enumerate(parts):
-        slope += float(part.own_gradient @ own[p])
-        slope += float(part.border[0][:, 0] @ frames[p].reshape(-1))
+    slope = float(shared_gradient @ shared)
+    for p, rest in enumerate(eliminated):
+        slope += float(rest.remains.own_gradient @ own[p])
+        slope += float((rest.remains.gradient * frames[p]).sum())
     return _Solution(frames, own, shared, -0.5 * slope, at_bound)
 
 

@@ -13,8 +13,6 @@ from refine_engine.terms.points import FULL_WIDTH, MAX_ATTACHMENTS, SHIFT
 from refine_engine.terms.pullback import FIRST_CHUNK_LANE, LANES, assemble_blocks, pull_border
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from refine_engine.body import BodyModel
@@ -38,15 +36,12 @@ class FramePart:
         posed: Posed,
         model: PersonModel,
         width: int,
-        rebuild: Callable[[], PersonModel] | None = None,
     ) -> None:
         n = len(track)
         chunks = len(model.shared_gradient) - SHARED
         self.frames, self._turn_width = n, width
         self.shared_gradient, self.shared_hessian = model.shared_gradient, model.shared_hessian
-        self._rebuild = rebuild
-        # In large problems the model (up to 130 kB a frame) is made again when it is needed.
-        self._model = model if rebuild is None else None
+        self._model = model
         self.width = width + SHIFT if model.shifts else width
         self.reach = min(model.reach, n - 1)
         self._pose = (posed.rotations, np.ascontiguousarray(posed.points[:, :24]))
@@ -133,9 +128,6 @@ class FramePart:
     ) -> None:
         """See :meth:`refine_engine.solver.chains.Band.assemble`."""
         model, rows, n = self._model, self._rows, self.frames
-        if model is None:
-            assert self._rebuild is not None
-            model = self._rebuild()
         dense = _DenseChunk(model, self.reach)
         for start in range(0, len(here), CHUNK):
             stop = min(start + CHUNK, len(here))

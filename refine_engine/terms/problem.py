@@ -17,9 +17,9 @@ its lambda is 0, the term is exactly absent. Which terms a sub-stage has is the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
@@ -53,7 +53,7 @@ LAST_KEYPOINT_SCALE_PX = 25.0
 MODEL_BYTES = 30_000
 """About what a frame's quadratic model takes with every term."""
 LARGE_BYTES = 500_000_000
-"""Models of all people together beyond this are made twice instead of kept."""
+"""Models of all people together beyond this are made one after another, when they are needed."""
 REMEMBERED = 3
 """Posed states kept for each person: the present one, and those that a step is chosen from."""
 
@@ -282,24 +282,16 @@ class Problem:
         width = FULL_WIDTH if free.pose else ROOT_WIDTH
         chunks = len(state.chunk_log_scale)
 
-        size = sum(MODEL_BYTES * len(track) for track in self.tracks)
-
         def person(p: int) -> FramePart:
             track, posed = self.tracks[p], self._pose(p, state)
+            model = PersonModel.zeros(len(track), len(track.layout.points), chunks)
+            for term, weight in active:
+                term.loss(track, posed, common, weight, model)
+            return FramePart(self.body, track, posed, model, width)
 
-            def model() -> PersonModel:
-                made = PersonModel.zeros(len(track), len(track.layout.points), chunks)
-                for term, weight in active:
-                    term.loss(track, posed, common, weight, made)
-                return made
-
-            again = model if size > LARGE_BYTES else None
-            return FramePart(self.body, track, posed, model(), width, again)
-
-        parts = run(person, len(self.ids))
-        gradient = sum((part.shared_gradient for part in parts), np.zeros(4 + chunks))
-        hessian = sum((part.shared_hessian for part in parts), np.zeros((4 + chunks, 4 + chunks)))
-        return QuadraticModel(parts, gradient, hessian)
+        if self._large:
+            return QuadraticModel(_MadeParts(person, len(self.ids)), lasting=False)
+        return QuadraticModel(run(person, len(self.ids)))
 
     def moved(self, state: Packed, frames: Sequence[Array], own: Array, shared: Array) -> Packed:
         """State after a step; see :class:`refine_engine.solver.levenberg.ArrowProblem`."""
@@ -383,6 +375,10 @@ class Problem:
         """What all people share at a state."""
         return self._common(state)
 
+    @property
+    def _large(self) -> bool:
+        return sum(MODEL_BYTES * len(track) for track in self.tracks) > LARGE_BYTES
+
     def _forget(self) -> None:
         self._version += 1
         self._posed = [[] for _ in self.ids]
@@ -414,8 +410,31 @@ class Problem:
         # Feet of filled-in frames stand nowhere: interpolation says nothing about contact.
         contacts = self._contacts[p] * self.tracks[p].observed[:, None]
         posed = pose_person(self.body, self.tracks[p], person, contacts)
-        self._posed[p] = [(person, posed), *recent[: REMEMBERED - 1]]
+        self._posed[p] = [(person, posed), *recent[: 0 if self._large else REMEMBERED - 1]]
         return posed
+
+
+class _MadeParts(Sequence[FramePart]):
+    """People's models, each made when it is asked for."""
+
+    def __init__(self, make: Callable[[int], FramePart], count: int) -> None:
+        self._make, self._count = make, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> FramePart: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[FramePart]: ...
+
+    def __getitem__(self, index: int | slice) -> FramePart | Sequence[FramePart]:
+        if isinstance(index, slice):
+            return [self._make(p) for p in range(*index.indices(self._count))]
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        return self._make(index)
 
 
 def pose_person(body: BodyModel, track: Track, person: PackedPerson, contacts: Array) -> Posed:

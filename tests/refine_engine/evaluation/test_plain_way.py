@@ -53,7 +53,7 @@ def test_the_gradient_that_l_bfgs_gets_is_that_of_the_energy(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_a_benchmark_has_every_key() -> None:
-    found = run_benchmark(1, 12, plain=False).values
+    found = run_benchmark(1, 12, plain=False, growth=True).values
     for key in (
         "people",
         "frames",
@@ -70,5 +70,11 @@ def test_a_benchmark_has_every_key() -> None:
     ):
         assert key in found
     assert found["seconds_total"] > 0
+    growth = found["growth"]
+    assert growth["people_times_3"]["people"] == 3
+    assert growth["frames_times_3"]["frames"] == 36
+    for name in ("people", "frames"):
+        ratio = growth[f"{name}_times_3"]["seconds_total"] / found["seconds_total"]
+        assert 3 ** growth[f"{name}_exponent_of_seconds_total"] == pytest.approx(ratio)
     assert found["iterations"]["smpl"] > 0
     assert found["peak_memory_mb"] <= peak_memory_mb()

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from refine_engine.solver.arrow import OWN, border_system, eliminate, frame_step
+from refine_engine.solver.arrow import (
+    OWN,
+    border_system,
+    eliminate,
+    eliminate_people,
+    factor_bytes,
+    frame_step,
+    frame_steps,
+    with_gradient,
+)
 from refine_engine.solver.levenberg import Damping, Free, QuadraticModel, people_runner, step
 
 
@@ -58,9 +67,7 @@ class DensePart:
 def test_elimination_equals_the_dense_solution(shared, count):
     parts = [DensePart(count, 6, shared, seed) for seed in (0, 1)]
     eliminated = [eliminate(p, 0.0, 0.0, np.float64) for p in parts]
-    gradient = sum(p.shared_gradient for p in parts)
-    hessian = sum(p.shared_hessian for p in parts)
-    border = border_system(parts, eliminated, gradient, hessian)
+    border = border_system(eliminated)
     moves = border.solve(np.ones(2 * OWN + shared, bool), 0.0)
     frames = [
         frame_step(e, moves[OWN * p : OWN * p + OWN], moves[2 * OWN :])
@@ -84,11 +91,49 @@ def test_elimination_equals_the_dense_solution(shared, count):
     assert np.abs(np.linalg.inv(border.matrix) - covariance).max() < 1e-8 * covariance.max()
 
 
+def test_people_in_groups_move_alike(monkeypatch):
+    parts = [DensePart(30, 6, 5, seed) for seed in range(5)]
+    together = eliminate_people(parts, 1e-3, 1e-6, np.float64)
+    two = 2 * factor_bytes(parts[0], np.float64)
+    monkeypatch.setattr("refine_engine.solver.arrow.FACTOR_BYTES", two)
+    asked = []
+
+    class Asked(list):
+        def __getitem__(self, index):
+            asked.append(index)
+            return super().__getitem__(index)
+
+    apart = eliminate_people(Asked(parts), 1e-3, 1e-6, np.float64)
+    assert asked == [0, 1, 2, 3, 4]
+    assert all(rest.factor is None for rest in apart)
+    a, b = border_system(together), border_system(apart)
+    assert np.allclose(a.matrix, b.matrix, rtol=1e-12, atol=1e-9)
+    moves = a.solve(np.ones(55, bool), 0.0)
+    own, shared = moves[:50].reshape(5, OWN), moves[50:]
+    for x, y in zip(
+        frame_steps(together, own, shared), frame_steps(apart, own, shared), strict=True
+    ):
+        assert np.allclose(x, y, rtol=1e-9, atol=1e-12)
+
+
+def test_a_later_gradient_with_the_factors_of_an_earlier_state():
+    parts = [DensePart(30, 6, 5, seed) for seed in (0, 1)]
+    eliminated = eliminate_people(parts, 0.0, 0.0, np.float64)
+    later = [DensePart(30, 6, 5, seed) for seed in (0, 1)]
+    for part in later:
+        part.border[0, :, 0] *= np.linspace(0.5, 2.0, len(part.border[0]))
+        part.own_gradient, part.shared_gradient = 3 * part.own_gradient, -part.shared_gradient
+    found, want = with_gradient(eliminated, later), eliminate_people(later, 0.0, 0.0, np.float64)
+    moves = border_system(want).solve(np.ones(25, bool), 0.0)
+    assert np.allclose(border_system(found).gradient, border_system(want).gradient)
+    own, shared = moves[:20].reshape(2, OWN), moves[20:]
+    for x, y in zip(frame_steps(found, own, shared), frame_steps(want, own, shared), strict=True):
+        assert np.allclose(x, y, rtol=1e-9, atol=1e-12)
+
+
 def test_frozen_variables_do_not_move():
     part = DensePart(6, 6, 5, 0)
-    border = border_system(
-        [part], [eliminate(part, 0.0, 0.0, np.float64)], part.shared_gradient, part.shared_hessian
-    )
+    border = border_system([eliminate(part, 0.0, 0.0, np.float64)])
     free = np.zeros(OWN + 5, bool)
     free[3] = True
     moves = border.solve(free, 0.0)
@@ -134,7 +179,8 @@ class Valley:
         hessian[0, 0] += n * 100 * np.exp(2 * state.alpha)
         gradient = np.zeros(4)
         gradient[0] = state.alpha - 1.0 - np.exp(state.alpha) * border[:, 0].sum()
-        return QuadraticModel([part], gradient, hessian)
+        part.shared_gradient, part.shared_hessian = gradient, hessian
+        return QuadraticModel([part])
 
     def moved(self, state, frames, own, shared):
         return Numbers(state.frames + frames[0], state.alpha + shared[0])
