@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtCore import QObject, QRunnable, QThreadPool, pyqtSignal
+from PyQt6.QtCore import QObject, QRunnable, QThreadPool, QTimer, pyqtSignal
 
 from refine_engine.errors import RefinementError
 from refine_engine.scene import VideoFrames
 
 Bytes = NDArray[np.uint8]
+
+NEAR_FRAMES = 4
+"""A frame so little ahead of the last one is decoded on the way; any other needs a search."""
+SEARCH_MS = 200
+"""Searches begin no sooner after each other: every one may decode a second of video."""
 
 
 class _Decode(QRunnable):
@@ -32,6 +39,8 @@ class Film(QObject):
     """The picture of the present frame, or the last one that was there in time.
 
     Only the newest wish is kept: while one frame is decoded, all others but the last are forgotten.
+    Frames far from each other are decoded a few times a second only, so that bodies follow the
+    hand that drags the playhead.
     """
 
     arrived = pyqtSignal()
@@ -48,6 +57,10 @@ class Film(QObject):
         self._picture: Bytes | None = None
         self._wanted: int | None = None
         self._busy = False
+        self._search = QTimer(self)
+        self._search.setSingleShot(True)
+        self._search.timeout.connect(self._decode_wanted)
+        self._searched_at = -math.inf
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
         self._decoded.connect(self._on_decoded)
@@ -55,7 +68,7 @@ class Film(QObject):
     @property
     def busy(self) -> bool:
         """Whether a picture is on its way."""
-        return self._busy
+        return self._busy or self._search.isActive()
 
     def set_video(self, video: VideoFrames | None) -> None:
         """Another video, or none; what was decoded of the one before is forgotten."""
@@ -78,14 +91,28 @@ class Film(QObject):
     def stop(self) -> None:
         """Wait for the thread; nothing arrives afterwards."""
         self.set_video(None)
+        self._search.stop()
         self.blockSignals(True)
         self._pool.waitForDone()
 
     def _want(self, frame: int) -> None:
-        if self._busy or self._video is None:
-            self._wanted = frame
+        self._wanted = frame
+        if self._busy:
             return
-        self._busy, self._wanted = True, None
+        if 0 < frame - self.number <= NEAR_FRAMES:
+            self._search.stop()
+            self._decode_wanted()
+        elif not self._search.isActive():
+            wait = SEARCH_MS - 1000 * (time.perf_counter() - self._searched_at)
+            self._search.start(math.ceil(wait) if wait > 0 else 0)
+
+    def _decode_wanted(self) -> None:
+        if self._busy or self._video is None or self._wanted is None:
+            return
+        frame, self._wanted = self._wanted, None
+        if not 0 < frame - self.number <= NEAR_FRAMES:
+            self._searched_at = time.perf_counter()
+        self._busy = True
         self._pool.start(_Decode(self._video, frame, self._decoded.emit))
 
     def _on_decoded(self, video: object, frame: int, picture: Bytes | None) -> None:

@@ -41,13 +41,32 @@ def test_the_newest_wish_is_decoded_and_those_between_are_forgotten(qtbot: Any) 
     video, film = SlowVideo(), Film()
     film.set_video(video)
     with qtbot.waitSignal(film.arrived):
-        for frame in (3, 4, 5, 6):
+        film.picture(3)
+        qtbot.waitUntil(lambda: video.asked == [3])
+        for frame in (4, 5, 6):
             assert film.picture(frame) is None, "nothing is there yet, and nobody waits"
         video.leave.set()
     assert grey(film.picture(3)) == 3
     qtbot.waitUntil(lambda: not film.busy)
     assert grey(film.picture(6)) == 6
     assert video.asked == [3, 6]
+    film.stop()
+
+
+def test_searching_leaves_time_for_everything_else(qtbot: Any) -> None:
+    video, film = SlowVideo(), Film()
+    video.leave.set()
+    film.set_video(video)
+    for frame in range(29, 0, -1):
+        film.picture(frame)
+        qtbot.wait(5)
+    qtbot.waitUntil(lambda: not film.busy)
+    assert grey(film.picture(1)) == 1, "where the hand rests, its frame is shown"
+    assert len(video.asked) < 15
+    for frame in range(2, 12):
+        film.picture(frame)
+        qtbot.waitUntil(lambda: not film.busy)
+    assert video.asked[-10:] == list(range(2, 12)), "playing shows every frame"
     film.stop()
 
 
@@ -83,6 +102,7 @@ def test_what_arrives_of_another_video_is_not_shown(qtbot: Any) -> None:
     first, second, film = SlowVideo(), SlowVideo(), Film()
     film.set_video(first)
     film.picture(5)
+    qtbot.waitUntil(lambda: first.asked == [5])
     film.set_video(second)
     assert film.picture(7) is None
     first.leave.set()
