@@ -9,7 +9,7 @@ from PyQt6.QtGui import QKeySequence
 from PyQt6.QtWidgets import QLabel, QMenu, QSizePolicy, QTabBar, QToolBar, QToolButton, QWidget
 
 from app import commands
-from app.panels.dock import Dock
+from app.panels.dock import Dock, scaled
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow
@@ -65,13 +65,13 @@ def size_docks(window: MainWindow) -> None:
     docks, horizontal = window.docks, Qt.Orientation.Horizontal
     vertical = Qt.Orientation.Vertical
     wide, tall = window.width() >= 1500, window.height() >= 930
-    columns = [415, 350] if wide else [330, 300]
+    columns = [scaled(width) for width in ((415, 350) if wide else (330, 300))]
     window.resizeDocks([docks["sub_stages"], docks["losses"]], columns, horizontal)
     heights = [250, 316, 300] if tall else [250, 200, 220]
     window.resizeDocks([docks[k] for k in ("sub_stages", "weights", "people")], heights, vertical)
     answers = [430, 290] if tall else [310, 230]
     window.resizeDocks([docks["losses"], docks["scale"]], answers, vertical)
-    window.resizeDocks([docks["timeline"]], [150], vertical)
+    window.resizeDocks([docks["timeline"]], [scaled(150)], vertical)
 
 
 def make_menus(window: MainWindow) -> QMenu:

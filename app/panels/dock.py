@@ -5,6 +5,7 @@ from __future__ import annotations
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QFontMetrics
 from PyQt6.QtWidgets import (
+    QApplication,
     QDockWidget,
     QFrame,
     QHBoxLayout,
@@ -21,6 +22,8 @@ from app.theme import Theme
 
 GUTTER = 10
 ROW_HEIGHT = 31
+"""Of a row of text of 13 pixels; see :func:`scaled`."""
+_TEXT = 13
 
 
 class DockTitle(QWidget):
@@ -115,6 +118,11 @@ class ScrollPanel(QScrollArea):
         hint = self.content.minimumSizeHint()
         hint.setHeight(min(hint.height(), 2 * ROW_HEIGHT))
         return hint
+
+
+def scaled(pixels: int) -> int:
+    """A length made for text of 13 pixels, for the text size in use."""
+    return round(pixels * max(QApplication.font().pixelSize(), _TEXT) / _TEXT)
 
 
 def label(text: str = "", role: str = "", parent: QWidget | None = None) -> QLabel:

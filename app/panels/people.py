@@ -7,7 +7,7 @@ from PyQt6.QtGui import QKeyEvent, QMouseEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from app.actions import icon
-from app.panels.dock import ROW_HEIGHT, ScrollPanel, label, number_label, restyle
+from app.panels.dock import ROW_HEIGHT, ScrollPanel, label, number_label, restyle, scaled
 from app.session import Session
 from app.theme import DARK, Theme
 
@@ -29,7 +29,7 @@ class PersonRow(QFrame):
         self.person_id = person_id
         self.setObjectName(f"person_{person_id}")
         self.setProperty("role", "row")
-        self.setFixedHeight(ROW_HEIGHT)
+        self.setFixedHeight(scaled(ROW_HEIGHT))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(f"Person {person_id}")
         row = QHBoxLayout(self)
@@ -184,4 +184,6 @@ class PeoplePanel(ScrollPanel):
     def set_theme(self, theme: Theme) -> None:
         """Icons in the theme's colours."""
         self._theme = theme
+        for row in self.rows.values():
+            row.setFixedHeight(scaled(ROW_HEIGHT))
         self._show()

@@ -6,7 +6,7 @@ from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen, QPolygonF
 from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
-from app.panels.dock import ScrollPanel, label
+from app.panels.dock import ScrollPanel, label, scaled
 from app.session import Session
 from app.theme import DARK, Theme, monospace_family
 from refine_engine.state import ScaleReport
@@ -31,7 +31,7 @@ class CueChart(QWidget):
     def sizeHint(self) -> QSize:
         """A row a cue."""
         rows = len(self._report.cues) if self._report else 0
-        return QSize(240, rows * _ROW + 2)
+        return QSize(240, rows * scaled(_ROW) + 2)
 
     def show_report(self, report: ScaleReport | None, theme: Theme) -> None:
         """Draw another answer."""
@@ -71,32 +71,36 @@ class CueChart(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         low, high = self._range()
-        left, right = float(_LEFT), float(self.width() - _RIGHT)
+        left, right = float(scaled(_LEFT)), float(self.width() - scaled(_RIGHT))
 
         def x_of(value: float) -> float:
             part = (value - low) / (high - low)
             return left + min(max(part, 0.0), 1.0) * (right - left)
 
         mono = QFont(monospace_family())
-        mono.setPixelSize(11)
+        mono.setPixelSize(scaled(11))
         plain = self.font()
         x = x_of(report.alpha)
         painter.setPen(QPen(QColor(theme.quiet), 1, Qt.PenStyle.DotLine))
-        painter.drawLine(QPointF(x, 0), QPointF(x, len(report.cues) * _ROW))
+        painter.drawLine(QPointF(x, 0), QPointF(x, len(report.cues) * scaled(_ROW)))
         for row, cue in enumerate(report.cues):
-            middle = row * _ROW + _ROW / 2
+            middle = row * scaled(_ROW) + scaled(_ROW) / 2
             painter.setFont(plain)
             painter.setPen(QColor(theme.text if cue.alpha is not None else theme.quiet))
-            name = QFontMetrics(plain).elidedText(cue.name, Qt.TextElideMode.ElideRight, _LEFT - 6)
+            name = QFontMetrics(plain).elidedText(
+                cue.name, Qt.TextElideMode.ElideRight, scaled(_LEFT) - 6
+            )
             painter.drawText(
-                QRectF(0, row * _ROW, _LEFT - 6, _ROW), Qt.AlignmentFlag.AlignVCenter, name
+                QRectF(0, row * scaled(_ROW), scaled(_LEFT) - 6, scaled(_ROW)),
+                Qt.AlignmentFlag.AlignVCenter,
+                name,
             )
             painter.setPen(QPen(QColor(theme.line), 2))
             painter.drawLine(QPointF(left, middle), QPointF(right, middle))
             painter.setFont(mono)
             painter.setPen(QColor(theme.text if cue.alpha is not None else theme.quiet))
             painter.drawText(
-                QRectF(right, row * _ROW, _RIGHT, _ROW),
+                QRectF(right, row * scaled(_ROW), scaled(_RIGHT), scaled(_ROW)),
                 int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight),
                 f"{cue.alpha:.3f}" if cue.alpha is not None else "none",
             )
@@ -119,7 +123,6 @@ class ProfileChart(QWidget):
         super().__init__(parent)
         self._report: ScaleReport | None = None
         self._theme: Theme = DARK
-        self.setFixedHeight(_PROFILE)
         self.setAccessibleName("Everybody's motion over alpha")
         self.setToolTip(
             "What everybody's motion says together: negative log-likelihood under the motion prior "
@@ -130,6 +133,7 @@ class ProfileChart(QWidget):
     def show_report(self, report: ScaleReport | None, theme: Theme) -> None:
         """Draw another answer."""
         self._report, self._theme = report, theme
+        self.setFixedHeight(scaled(_PROFILE))
         self.setVisible(bool(report and len(report.curve) > 2))
         self.update()
 
@@ -142,8 +146,8 @@ class ProfileChart(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         alphas = [a for a, _ in report.curve]
         top = max(max(nats for _, nats in report.curve), 1e-9)
-        left, right = float(_LEFT), float(self.width() - _RIGHT)
-        upper, lower = 18.0, float(self.height() - 18)
+        left, right = float(scaled(_LEFT)), float(self.width() - scaled(_RIGHT))
+        upper, lower = 18.0, float(self.height() - scaled(18))
 
         def point(alpha: float, nats: float) -> QPointF:
             part = (alpha - alphas[0]) / (alphas[-1] - alphas[0])
@@ -156,10 +160,10 @@ class ProfileChart(QWidget):
         painter.setPen(QColor(theme.quiet))
         middle = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
         painter.drawText(
-            QRectF(0, upper, _LEFT - 6, lower - upper), middle, "everybody's\nmotion, nats"
+            QRectF(0, upper, scaled(_LEFT) - 6, lower - upper), middle, "everybody's\nmotion, nats"
         )
-        painter.drawText(QRectF(right + 6, upper - 8, _RIGHT - 6, 16), middle, f"{top:.3g}")
-        painter.drawText(QRectF(right + 6, lower - 8, _RIGHT - 6, 16), middle, "0")
+        painter.drawText(QRectF(right + 6, upper - 8, scaled(_RIGHT) - 6, 16), middle, f"{top:.3g}")
+        painter.drawText(QRectF(right + 6, lower - 8, scaled(_RIGHT) - 6, 16), middle, "0")
         for alpha, align in (
             (alphas[0], Qt.AlignmentFlag.AlignLeft),
             (alphas[-1], Qt.AlignmentFlag.AlignRight),

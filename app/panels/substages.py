@@ -16,7 +16,7 @@ from PyQt6.QtWidgets import (
 )
 
 from app.actions import ActionRegistry
-from app.panels.dock import ROW_HEIGHT, ScrollPanel, label, loss_text, number_label, restyle
+from app.panels.dock import ROW_HEIGHT, ScrollPanel, label, loss_text, number_label, restyle, scaled
 from app.runs import (
     EXPLANATIONS,
     NUMBERS,
@@ -47,7 +47,6 @@ class SubStageRowWidget(QFrame):
         self._fraction = 0.0
         self._accent = "#19b5a6"
         self.setProperty("role", "row")
-        self.setFixedHeight(ROW_HEIGHT)
         title = TITLES[sub_stage]
         row = QHBoxLayout(self)
         row.setContentsMargins(5, 0, 4, 0)
@@ -64,14 +63,12 @@ class SubStageRowWidget(QFrame):
         self.cap.setObjectName(f"cap_{sub_stage}")
         self.cap.setRange(0, 100_000)
         self.cap.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.cap.setFixedWidth(38)
         self.cap.setKeyboardTracking(False)
         self.cap.setAccessibleName(f"Iteration cap of {title}")
         self.seconds = number_label("00.0s", "quiet-number")
         self.loss = number_label("1.2e-5", "quiet-number")
         self.state = label("waiting", "pill")
         self.state.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.state.setFixedSize(70, 20)
         for widget in (number, self.check, self.iterations, self.cap, self.seconds, self.loss):
             row.addWidget(widget)
         row.addWidget(self.state, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -93,20 +90,32 @@ class SubStageRowWidget(QFrame):
         self.seconds.setToolTip("Seconds that the sub-stage took, pauses not counted")
         self.loss.setToolTip("Total weighted loss at its last accepted iteration (no unit)")
         self.setToolTip(EXPLANATIONS[sub_stage])
+        self.fit_text()
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(
             lambda at: self.menu_wanted.emit(sub_stage, self.mapToGlobal(at))
         )
 
+    def fit_text(self) -> None:
+        """Sizes for the text size in use."""
+        self.setFixedHeight(scaled(ROW_HEIGHT))
+        self.cap.setFixedWidth(scaled(38))
+        self.state.setFixedSize(scaled(70), scaled(20))
+        self.updateGeometry()
+        self._fit_columns()
+
     def minimumSizeHint(self) -> QSize:
         """Without the columns that give way in a narrow dock."""
-        return QSize(_NARROW, ROW_HEIGHT)
+        return QSize(scaled(_NARROW), scaled(ROW_HEIGHT))
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Leave out seconds, then the loss, where there is no room: tool tips have them."""
         super().resizeEvent(event)
-        self.seconds.setVisible(self.width() >= _WITH_SECONDS)
-        self.loss.setVisible(self.width() >= _WITH_LOSS)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        self.seconds.setVisible(self.width() >= scaled(_WITH_SECONDS))
+        self.loss.setVisible(self.width() >= scaled(_WITH_LOSS))
 
     def _on_checked(self, checked: bool) -> None:
         self._session.change(ENABLE_KEYS[self._sub_stage], checked)
@@ -245,3 +254,4 @@ class SubStagesPanel(ScrollPanel):
         """Colours of what is painted by hand."""
         for row in self.rows.values():
             row.set_accent(theme.accent)
+            row.fit_text()

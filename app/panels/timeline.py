@@ -19,7 +19,7 @@ from PyQt6.QtWidgets import (
 )
 
 from app.actions import icon
-from app.panels.dock import GUTTER, label
+from app.panels.dock import GUTTER, label, scaled
 from app.panels.timeline_strip import TimelineStrip
 from app.playback import SPEEDS
 from app.session import Session
@@ -82,7 +82,6 @@ class TimelinePanel(QWidget):
             row.addWidget(button)
         self.frame = QSpinBox(self)
         self.frame.setObjectName("frame_number")
-        self.frame.setFixedWidth(58)
         self.frame.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.frame.setAccessibleName("Frame")
         self.frame.setToolTip("Frame number, from 0")
@@ -97,7 +96,6 @@ class TimelinePanel(QWidget):
         self.range = label("", "quiet-number")
         self.range.setToolTip("Loop range in frames; drag on the strip with Shift to set it")
         self.speed = QComboBox(self)
-        self.speed.setFixedWidth(74)
         self.speed.setAccessibleName("Playback speed")
         self.speed.setToolTip("Playback speed, times real time; slow drawing drops frames")
         for speed in SPEEDS:
@@ -180,6 +178,8 @@ class TimelinePanel(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Icons and colours."""
         self._theme = theme
+        self.frame.setFixedWidth(scaled(58))
+        self.speed.setFixedWidth(scaled(74))
         for button, name in (
             (self.first, "first"),
             (self.back, "back"),

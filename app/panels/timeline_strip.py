@@ -7,17 +7,29 @@ from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QFontMetrics, QPainter, QPen, QPixmap
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
-from app.panels.dock import GUTTER
+from app.panels.dock import GUTTER, scaled
 from app.session import Session
 from app.theme import DARK, Theme
 from refine_engine.state import OptimizationState
 
-_ROW = 26
 _BAR = 11
-_LEFT = 92
-_AXIS = 24
 _EDGE = 6
 """Pixels within which the pointer takes hold of an end of the loop range."""
+
+
+def _left() -> int:
+    """Pixels for the names."""
+    return scaled(92)
+
+
+def _row() -> int:
+    """Height of a person."""
+    return scaled(26)
+
+
+def _axis() -> int:
+    """Height of the ruler."""
+    return scaled(24)
 
 
 def spans(flags: np.ndarray) -> list[tuple[int, int]]:
@@ -54,11 +66,11 @@ class TimelineStrip(QWidget):
 
     def sizeHint(self) -> QSize:
         """A row a person and the ruler."""
-        return QSize(600, _ROW * max(len(self._session.person_ids), 1) + _AXIS + 4)
+        return QSize(600, _row() * max(len(self._session.person_ids), 1) + _axis() + 4)
 
     def minimumSizeHint(self) -> QSize:
         """At most four rows: with more people they become thinner."""
-        return QSize(200, _ROW * min(max(len(self._session.person_ids), 1), 4) + _AXIS + 4)
+        return QSize(200, _row() * min(max(len(self._session.person_ids), 1), 4) + _axis() + 4)
 
     def set_theme(self, theme: Theme) -> None:
         """Colours."""
@@ -81,17 +93,17 @@ class TimelineStrip(QWidget):
     def x_of(self, frame: float) -> float:
         """Pixel of a frame's middle."""
         last = max(self._session.playback.num_frames - 1, 1)
-        return _LEFT + frame / last * (self.width() - _LEFT - 18)
+        return _left() + frame / last * (self.width() - _left() - 18)
 
     def frame_at(self, x: float) -> int:
         """Frame nearest to a pixel."""
         last = max(self._session.playback.num_frames - 1, 1)
-        part = (x - _LEFT) / max(self.width() - _LEFT - 18, 1)
+        part = (x - _left()) / max(self.width() - _left() - 18, 1)
         return round(min(max(part, 0.0), 1.0) * last)
 
     def _row_height(self) -> float:
         people = max(len(self._session.person_ids), 1)
-        return min(float(_ROW), (self.height() - _AXIS) / people)
+        return min(float(_row()), (self.height() - _axis()) / people)
 
     def paintEvent(self, event: object) -> None:
         """The kept picture, then range and playhead."""
@@ -114,7 +126,7 @@ class TimelineStrip(QWidget):
             shade = QColor(self._theme.panel)
             shade.setAlpha(170)
             a, b = self.x_of(playback.first), self.x_of(playback.last)
-            painter.fillRect(QRectF(_LEFT - 2, 0, a - _LEFT + 2, bottom), shade)
+            painter.fillRect(QRectF(_left() - 2, 0, a - _left() + 2, bottom), shade)
             painter.fillRect(QRectF(b, 0, self.width() - b, bottom), shade)
             painter.setPen(QPen(QColor(self._theme.accent), 2))
             for x in (a, b):
@@ -142,7 +154,7 @@ class TimelineStrip(QWidget):
             painter.setPen(QColor(theme.text if selected else theme.quiet))
             if height >= metrics.height() - 2:
                 painter.drawText(
-                    QRectF(GUTTER, top, _LEFT - GUTTER - 6, height),
+                    QRectF(GUTTER, top, _left() - GUTTER - 6, height),
                     int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft),
                     f"Person {person_id}",
                 )
@@ -166,7 +178,7 @@ class TimelineStrip(QWidget):
         painter.setBrush(colour)
         for a, b in spans(person.observed):
             xa, xb = self.x_of(first + a - 0.5), self.x_of(first + b + 0.5)
-            painter.drawRoundedRect(QRectF(max(xa, _LEFT), y, xb - max(xa, _LEFT), bar), 2, 2)
+            painter.drawRoundedRect(QRectF(max(xa, _left()), y, xb - max(xa, _left()), bar), 2, 2)
         dashes = QPen(colour, 1.5, Qt.PenStyle.DashLine)
         painter.setPen(dashes)
         for a, b in spans(~person.observed):
@@ -176,7 +188,7 @@ class TimelineStrip(QWidget):
         painter.setBrush(QColor(theme.quiet))
         for a, b in spans(np.any(person.contacts > 0.5, axis=1)):
             xa, xb = self.x_of(first + a - 0.4), self.x_of(first + b + 0.4)
-            xa = max(xa, _LEFT)
+            xa = max(xa, _left())
             painter.drawRect(QRectF(xa, y + bar + 2, max(xb - xa, 1.5), 2))
 
     def _paint_borders(self, painter: QPainter) -> None:
@@ -193,7 +205,7 @@ class TimelineStrip(QWidget):
     def _paint_ruler(self, painter: QPainter, top: float, metrics: QFontMetrics) -> None:
         frames = self._session.playback.num_frames
         painter.setPen(QColor(self._theme.quiet))
-        wanted = max((self.width() - _LEFT) / 90, 2)
+        wanted = max((self.width() - _left()) / 90, 2)
         raw = max(frames / wanted, 1)
         power = 10 ** int(np.floor(np.log10(raw)))
         step = int(next(m * power for m in (1, 2, 5, 10) if m * power >= raw))
@@ -224,7 +236,7 @@ class TimelineStrip(QWidget):
             self._session.playback.seek(self.frame_at(x))
             row = int(event.position().y() // self._row_height())
             ids = self._session.person_ids
-            if x < _LEFT and 0 <= row < len(ids):
+            if x < _left() and 0 <= row < len(ids):
                 self._drag = ""
                 self._session.select(ids[row])
 

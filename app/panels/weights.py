@@ -19,7 +19,7 @@ from PyQt6.QtWidgets import (
 )
 
 from app.actions import icon
-from app.panels.dock import ROW_HEIGHT, ScrollPanel, label
+from app.panels.dock import ROW_HEIGHT, ScrollPanel, label, scaled
 from app.panels.log_slider import LogSlider
 from app.session import Session
 from app.settings import Settings
@@ -57,7 +57,6 @@ class NumberField(QLineEdit):
         validator.setLocale(QLocale.c())
         self.setValidator(validator)
         self.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.setFixedWidth(62)
         self.editingFinished.connect(self._on_finished)
 
     def set_value(self, value: float) -> None:
@@ -87,13 +86,11 @@ class WeightRow(QFrame):
     def __init__(self, term: str, default: float, parent: QWidget) -> None:
         super().__init__(parent)
         self.term, self.default = term, default
-        self.setFixedHeight(ROW_HEIGHT)
         self.setProperty("role", "row")
         row = QHBoxLayout(self)
         row.setContentsMargins(5, 0, 4, 0)
         row.setSpacing(6)
         self.swatch = QWidget(self)
-        self.swatch.setFixedSize(3, 20)
         names = QVBoxLayout()
         names.setSpacing(0)
         names.setContentsMargins(0, 1, 0, 1)
@@ -101,9 +98,8 @@ class WeightRow(QFrame):
         self.meaning = label(MEANINGS[term], "small")
         names.addWidget(self.name)
         names.addWidget(self.meaning)
-        holder = QWidget(self)
-        holder.setLayout(names)
-        holder.setFixedWidth(104)
+        self._names = QWidget(self)
+        self._names.setLayout(names)
         self.slider = LogSlider(default, self)
         self.slider.setObjectName(f"slider_{term}")
         self.slider.setAccessibleName(f"Weight of {term}")
@@ -114,11 +110,18 @@ class WeightRow(QFrame):
         self.reset.setFixedSize(20, 20)
         self.reset.setToolTip(f"Back to the default, {default:g}")
         self.reset.setAccessibleName(f"Reset the weight of {term}")
-        for widget in (self.swatch, holder, self.slider, self.field, self.reset):
+        for widget in (self.swatch, self._names, self.slider, self.field, self.reset):
             row.addWidget(widget)
         self.slider.value_changed.connect(lambda v: self.dragged.emit(term, v))
         self.field.value_entered.connect(lambda v: self.chosen.emit(term, v))
         self.reset.clicked.connect(lambda: self.chosen.emit(term, default))
+
+    def fit_text(self) -> None:
+        """Sizes for the text size in use."""
+        self.setFixedHeight(scaled(ROW_HEIGHT))
+        self.swatch.setFixedSize(3, scaled(20))
+        self._names.setFixedWidth(scaled(104))
+        self.field.setFixedWidth(scaled(62))
 
     def show_value(self, value: float, description: str, effective: float | None) -> None:
         """Show a lambda and the weight that follows from it."""
@@ -136,6 +139,7 @@ class WeightRow(QFrame):
     def set_theme(self, theme: Theme) -> None:
         """Colours."""
         self.slider.set_theme(theme)
+        self.fit_text()
         self.swatch.setStyleSheet(
             f"background: {term_colour(self.term, theme)}; border-radius: 1px;"
         )

@@ -566,3 +566,22 @@ def test_a_recording_shows_how_far_it_is_and_can_be_stopped(
     assert not stop.isEnabled()
     assert opened.status.activity.text() == "Ready"
     assert not list(tmp_path.glob("*.mp4"))
+
+
+@pytest.mark.parametrize("pixels", [13, 18])
+def test_larger_text_is_not_cut_off(opened: MainWindow, qtbot: Any, pixels: int) -> None:
+    chosen = replace(opened.settings.preferences, font_px=pixels)
+    opened.settings.set_preferences(chosen)
+    opened.arrange(QSize(1600, 1000))
+    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+        opened.session.run(None, "smpl")
+    qtbot.wait(50)
+    for row in opened.sub_stages.rows.values():
+        pill = row.state
+        assert pill.fontMetrics().horizontalAdvance(pill.text()) < pill.width()
+        assert row.check.width() >= row.check.sizeHint().width()
+        assert pill.height() >= pill.fontMetrics().height()
+    for weight in opened.weights.rows.values():
+        for label in (weight.name, weight.meaning):
+            assert label.fontMetrics().horizontalAdvance(label.text()) <= label.width()
+    opened.settings.set_preferences(replace(chosen, font_px=13))
