@@ -82,6 +82,8 @@ class ActionRegistry(QObject):
         action.setCheckable(command.checkable or bool(command.group))
         action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
         action.setStatusTip(command.tip)
+        # Drawn for a filled button, such an icon could not be seen in a light menu.
+        action.setIconVisibleInMenu(not command.icon_colour)
         if command.group:
             group = self._groups.setdefault(command.group, QActionGroup(self))
             group.addAction(action)

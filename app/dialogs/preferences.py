@@ -65,7 +65,7 @@ class PreferencesDialog(QDialog):
         self.autosave = self._spin(preferences.autosave_seconds, 0, 3600, " s")
         self.autosave.setSpecialValueText("never")
         self.body = QLineEdit(preferences.body_folder, self)
-        self.body.setPlaceholderText("empty: the free body that ships with the program")
+        self.body.setPlaceholderText("none: the free body is used")
         choose = QPushButton("Choose…", self)
         choose.setAutoDefault(False)
         choose.clicked.connect(self._choose_body)
