@@ -41,6 +41,10 @@ class EmptyState(QWidget):
         row.addStretch(1)
         row.addWidget(ActionButton(registry["file.open"], "Open folder…", self))
         row.addWidget(ActionButton(registry["file.sample"], "Try a sample…", self))
+        self._last = registry["file.reopen_last"]
+        self.reopen = ActionButton(self._last, "Reopen last session", self)
+        self._last.changed.connect(self._show_last)
+        row.addWidget(self.reopen)
         row.addStretch(1)
         outer.addLayout(row)
         outer.addSpacing(14)
@@ -48,6 +52,10 @@ class EmptyState(QWidget):
         self.recent.setSpacing(0)
         outer.addLayout(self.recent)
         outer.addStretch(3)
+        self._show_last()
+
+    def _show_last(self) -> None:
+        self.reopen.setVisible(self._last.isEnabled())
 
     def show_recent(self, folders: list[str]) -> None:
         """Offer the folders opened last."""

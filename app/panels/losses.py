@@ -41,6 +41,7 @@ class LossesPanel(ScrollPanel):
         self.legend = LossLegend(self)
         self.legend.term_toggled.connect(self.toggle_term)
         self.legend.hide()
+        self._legend_at = QRect()
         self.empty = label(
             "Loss curves appear here while a refinement runs: one plot for each sub-stage.", "quiet"
         )
@@ -101,13 +102,14 @@ class LossesPanel(ScrollPanel):
         self._place_legend()
 
     def _place_legend(self) -> None:
-        if self.legend.isHidden():
-            self.setViewportMargins(0, 0, 0, 0)
-            return
         width = max(self.width() - 2 * GUTTER, 60)
-        height = self.legend.heightForWidth(width)
-        self.legend.setGeometry(GUTTER, 0, width, height)
-        self.setViewportMargins(0, height + 6, 0, 0)
+        height = 0 if self.legend.isHidden() else self.legend.heightForWidth(width)
+        wanted = QRect(GUTTER, 0, width, height)
+        # Margins lay the plots out again, so only where something changed.
+        if wanted != self._legend_at:
+            self._legend_at = wanted
+            self.legend.setGeometry(wanted)
+            self.setViewportMargins(0, height + 6 if height else 0, 0, 0)
 
     def resizeEvent(self, event) -> None:
         """The legend is as wide as the panel."""

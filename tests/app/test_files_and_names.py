@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QFileDialog, QMessageBox
-from recorded import RecordedEngine
+from recorded import PlainView, RecordedEngine
 
 from app.autosave import Autosave
 from app.dialogs.save_name import with_ending
@@ -165,6 +166,13 @@ def test_closing_keeps_the_runs_for_the_next_start(
     opened.close()
     left = [p.name for p in (tmp_path / "unfinished").iterdir()]
     assert left == ["last.smplsession"]
+    next_start = MainWindow(opened.settings, RecordedEngine(), PlainView, tmp_path / "unfinished")
+    next_start.show()
+    assert next_start.area.empty.reopen.isVisible()
+    with qtbot.waitSignal(next_start.files.restored, timeout=5000):
+        qtbot.mouseClick(next_start.area.empty.reopen, Qt.MouseButton.LeftButton)
+    assert next_start.session.rows["root"].status == "capped"
+    next_start.close()
     again = Autosave(lambda: None, tmp_path / "unfinished")
     assert not again.leftovers(), "it is not mistaken for a crash"
 
