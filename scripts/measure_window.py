@@ -66,7 +66,7 @@ class Window:
         from app.__main__ import prepare_opengl
 
         prepare_opengl()
-        from PyQt6.QtCore import QSettings
+        from PyQt6.QtCore import QSettings, QSize
         from PyQt6.QtWidgets import QApplication
 
         self.application: QApplication = QApplication(sys.argv[:1])
@@ -76,6 +76,8 @@ class Window:
         place = Path(tempfile.mkdtemp(prefix="smpl-refiner-measure-"))
         settings = Settings(QSettings(str(place / "s.ini"), QSettings.Format.IniFormat))
         self.window: MainWindow = MainWindow(settings, autosave_folder=place / "aside")
+        # Whatever the screen's size is: the numbers are of this one.
+        self.window.arrange(QSize(1600, 1000))
         self.session = self.window.session
         self.drawn: list[float] = []
         self.session.scene_changed.connect(self._watch)
