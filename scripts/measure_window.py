@@ -329,7 +329,11 @@ def main() -> int:
         print(json.dumps(ALONE[options.alone](options.folder)), flush=True)
         return 0
     found: dict[str, list[float]] = {}
-    for part in options.only.split(","):
+    wanted = options.only.split(",")
+    for part in wanted:
+        if part not in PARTS:
+            asked.error(f"there is no part {part}; use some of {','.join(PARTS)}")
+    for part in wanted:
         for _ in range(options.pairs if part == "run" else 1):
             numbers = measured(part, options.folder)
             if part == "run":
