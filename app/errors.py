@@ -11,11 +11,12 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from types import TracebackType
 
 from PyQt6.QtCore import QT_VERSION_STR, QObject, pyqtSignal
 
-from refine_engine.errors import RefinementError
+from refine_engine.errors import RefinementError, SeveralResultsError
 
 log = logging.getLogger("app")
 
@@ -32,6 +33,8 @@ class ErrorReport:
     """What is wrong and what to do."""
     details: str
     """Traceback and versions; empty where the message says all."""
+    choices: tuple[Path, ...] = ()
+    """Folders of which one was meant."""
 
     @property
     def text(self) -> str:
@@ -42,6 +45,8 @@ class ErrorReport:
 def report(title: str, error: BaseException) -> ErrorReport:
     """The report of an exception; a :class:`RefinementError` speaks for itself."""
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    if isinstance(error, SeveralResultsError):
+        return ErrorReport(title, str(error), trace, error.choices)
     if isinstance(error, RefinementError):
         return ErrorReport(title, str(error), trace)
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -33,6 +33,7 @@ class WindowDialogs(QObject):
         dialog = ErrorDialog(failure, self._window)
         self.errors.append(dialog)
         dialog.finished.connect(lambda _: self.errors.remove(dialog))
+        dialog.folder_chosen.connect(self._window.files.open)
         dialog.open()
 
     def show_preferences(self, tab: str = "general") -> None:

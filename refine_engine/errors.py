@@ -32,6 +32,26 @@ class InputError(RefinementError):
     """A results folder, file or array cannot be used as it is."""
 
 
+class SeveralResultsError(InputError):
+    """A folder holds more than one results folder; ``choices`` are their paths.
+
+    Parameters
+    ----------
+    where
+        The folder.
+    choices
+        The results folders in it.
+    """
+
+    def __init__(self, where: str | Path, choices: tuple[Path, ...]) -> None:
+        self.choices = choices
+        names = ", ".join(choice.name for choice in choices[:5])
+        more = f" and {len(choices) - 5} more" if len(choices) > 5 else ""
+        super().__init__(
+            where, f"holds several results folders ({names}{more})", "open one of them"
+        )
+
+
 class UnsafeFileError(InputError):
     """A file asks for code to be run while it is read; it was not read."""
 

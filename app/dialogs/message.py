@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QFontDatabase
 from PyQt6.QtWidgets import (
     QApplication,
     QDialog,
     QDialogButtonBox,
     QLabel,
+    QListWidget,
     QPlainTextEdit,
     QPushButton,
     QVBoxLayout,
@@ -20,6 +21,9 @@ from app.errors import ErrorReport
 
 class ErrorDialog(QDialog):
     """Shows one :class:`ErrorReport`; does not block the window's event loop."""
+
+    folder_chosen = pyqtSignal(object)
+    """The one of the report's folders that was meant."""
 
     def __init__(self, failure: ErrorReport, parent: QWidget | None) -> None:
         super().__init__(parent)
@@ -58,8 +62,24 @@ class ErrorDialog(QDialog):
         buttons.addButton(self.more, QDialogButtonBox.ButtonRole.ActionRole)
         buttons.addButton(copy, QDialogButtonBox.ButtonRole.ActionRole)
         buttons.addButton(close, QDialogButtonBox.ButtonRole.AcceptRole)
-        for widget in (title, self.message, self.details, buttons):
+        self.choices = QListWidget(self)
+        self.choices.setAccessibleName("Results folders to choose from")
+        self.choices.setVisible(bool(failure.choices))
+        if failure.choices:
+            self.choices.addItems([choice.name for choice in failure.choices])
+            self.choices.setCurrentRow(0)
+            self.choices.itemDoubleClicked.connect(self._open)
+            self.open_button = QPushButton("Open it", self)
+            self.open_button.clicked.connect(self._open)
+            buttons.addButton(self.open_button, QDialogButtonBox.ButtonRole.AcceptRole)
+            self.open_button.setDefault(True)
+        for widget in (title, self.message, self.choices, self.details, buttons):
             column.addWidget(widget)
+
+    def _open(self, *_: object) -> None:
+        chosen = self.failure.choices[self.choices.currentRow()]
+        self.accept()
+        self.folder_chosen.emit(chosen)
 
     def _show_details(self, on: bool) -> None:
         self.details.setVisible(on)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from refine_engine.errors import InputError
+from refine_engine.errors import InputError, SeveralResultsError
 from refine_engine.safe_files import find_npz
 
 _PERSON = re.compile(r"person_0*(\d+)")
@@ -77,8 +77,7 @@ def find_results(folder: str | Path) -> ResultsFolder:
         if len(inside) == 1:
             return inside[0]
         if len(inside) > 1:
-            names = ", ".join(stages.root.name for stages in inside[:5])
-            raise InputError(root, f"holds several results folders ({names})", "open one of them")
+            raise SeveralResultsError(root, tuple(stages.root for stages in inside))
     if _has_people(found):
         return found
     _refuse_other_tools(root)

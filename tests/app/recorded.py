@@ -17,7 +17,7 @@ from PyQt6.QtWidgets import QWidget
 from app.engine_worker import OpenedScene, RunGenerator, RunRequest, Summary
 from app.runs import is_enabled, iteration_cap
 from refine_engine.config import RefinementConfig
-from refine_engine.errors import Cancelled, InputError
+from refine_engine.errors import Cancelled, InputError, SeveralResultsError
 from refine_engine.geometry.rotations import exp_so3
 from refine_engine.scene import CameraTrack, Finding, ImportReport, Person, Scene
 from refine_engine.state import (
@@ -136,6 +136,8 @@ class RecordedEngine:
 
     def open(self, folder: Path, config: RefinementConfig, body_folder: str) -> OpenedScene:
         self.threads.add(threading.get_ident())
+        if folder.name == "several":
+            raise SeveralResultsError(folder, tuple(sorted(folder.iterdir())))
         if not folder.is_dir() or folder.name.startswith("bad"):
             raise InputError(folder, "holds no people", "choose the folder above the stages")
         scene = replace(make_scene(self.frames), root=folder)

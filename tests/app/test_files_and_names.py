@@ -195,3 +195,21 @@ def test_a_copy_that_cannot_be_loaded_is_not_lost(
     monkeypatch.setattr(QMessageBox, "question", lambda *_, **__: no)
     assert not opened.dialogs.offer_recovery()
     assert not left.exists()
+
+
+def test_one_of_several_results_folders_is_chosen(
+    window: MainWindow, qtbot: Any, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / "several" / name).mkdir(parents=True)
+    with qtbot.waitSignal(window.session.failed, timeout=5000):
+        window.files.open(tmp_path / "several")
+    (dialog,) = window.dialogs.errors
+    assert "several results folders (one, two)" in dialog.message.text()
+    dialog.choices.setFocus()
+    qtbot.keyClick(dialog.choices, Qt.Key.Key_Down)
+    with qtbot.waitSignal(window.session.scene_changed, timeout=5000):
+        qtbot.mouseClick(dialog.open_button, Qt.MouseButton.LeftButton)
+    assert window.session.opened is not None
+    assert window.session.opened.folder == tmp_path / "several" / "two"
+    assert not window.dialogs.errors
