@@ -112,6 +112,12 @@ class RunControl:
             return self._version, dict(self._weights)
 
     @property
+    def asked_weights(self) -> dict[str, float]:
+        """The weights that were changed; they do not count as taken over by being looked at."""
+        with self._condition:
+            return dict(self._weights)
+
+    @property
     def has_unread_weights(self) -> bool:
         """Whether weights changed since the engine last asked for them."""
         with self._condition:

@@ -45,6 +45,8 @@ _GROUNDED: tuple[SubStage, ...] = ("motion", "environmental", "scale", "final")
 """Sub-stages that hold feet still. Before the first of them contacts are found again, for the
 motion has improved since ``init``; after it they would only confirm themselves."""
 _WARM_DAMPING = 1e-6
+_WARM_PATIENCE = 1
+"""From a solution, the first iteration that gains next to nothing has arrived."""
 LITTLE_INFLUENCE = 0.1
 """Below this share of its usual influence, the motion prior leaves a person alone."""
 
@@ -210,7 +212,8 @@ class Stage5Refiner:
         if self._problem is None:
             raise OptimizationError("resolve", "has nothing to go on from", "run refine() first")
         self._lambdas.update(weights or {})
-        run = self._substage_run(plan_of(sub_stage), control or RunControl(), Clock(), 10_000)
+        plan = replace(plan_of(sub_stage), patience=_WARM_PATIENCE)
+        run = self._substage_run(plan, control or RunControl(), Clock(), 10_000)
         run.damping, run.guarded = _WARM_DAMPING, False
         for snapshot in run.run(state):
             state = snapshot.state
@@ -362,6 +365,8 @@ class Stage5Refiner:
             return "switched off"
         if plan.key == "motion" and not self._has_prior:
             return "no motion prior"
+        if plan.key == "motion" and not {**self._lambdas, **control.asked_weights}["cvae"] > 0.0:
+            return "the motion prior's weight is 0"
         return ""
 
     def _done_again(self, key: SubStage, control: RunControl) -> bool:

@@ -134,6 +134,7 @@ class Problem:
         self._contacts = [_writable(state.people[i].contacts) for i in self.ids]
         self._posed: list[list[tuple[PackedPerson, Posed]]] = [[] for _ in self.ids]
         self._last: tuple[Packed, dict[str, float], int, float, dict[str, float]] | None = None
+        self._moves: tuple[Packed, Packed, Array] | None = None
         self._version = 0
         self._sub_stage = ""
 
@@ -324,7 +325,18 @@ class Problem:
 
     def joint_step(self, before: Packed, after: Packed, share: float) -> float:
         """Movement in metres that the given share of all joints does not exceed."""
-        squared = np.concatenate(
+        known = self._moves
+        if known is None or known[0] is not before or known[1] is not after:
+            known = (before, after, self._squared_moves(before, after))
+        # Not in large problems: it would keep a state alive.
+        self._moves = None if self._large else known
+        squared = known[2]
+        last = min(int(share * len(squared)), len(squared) - 1)
+        return float(np.sqrt(np.partition(squared, last)[last]))
+
+    def _squared_moves(self, before: Packed, after: Packed) -> Array:
+        """Squared movements of all joints."""
+        return np.concatenate(
             [
                 ((self._pose(p, after).points[:, :24] - self._pose(p, before).points[:, :24]) ** 2)
                 .sum(-1)
@@ -332,8 +344,6 @@ class Problem:
                 for p in range(len(self.ids))
             ]
         )
-        last = min(int(share * len(squared)), len(squared) - 1)
-        return float(np.sqrt(np.partition(squared, last)[last]))
 
     def explain(self, state: Packed, weights: Mapping[str, float]) -> str:
         """Name what is not finite: a variable, or a term's loss, with person and frame."""
@@ -382,7 +392,7 @@ class Problem:
     def _forget(self) -> None:
         self._version += 1
         self._posed = [[] for _ in self.ids]
-        self._last = None
+        self._last = self._moves = None
 
     def _common(self, state: Packed, weights: Mapping[str, float] | None = None) -> Common:
         return Common(
