@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from refine_engine.scene import Array, BoolArray, DepthMaps, IntArray, Masks, Scene
 
-MOST_FRAMES = 16
+MOST_FRAMES = 12
 """Maps that are read, evenly over the clip: their errors last for seconds."""
 COLUMNS = 48
 """Samples across a picture."""
@@ -33,6 +33,9 @@ LARGEST_TILT = np.radians(20.0)
 FIRST_SCALE, LAST_SCALE = 0.3, 0.06
 """Geman-McClure scale of the log depth at the begin and the end: the first lets a plane move that
 starts a third too high or low, the last leaves out steps, boxes and table tops."""
+LEAST_DROP = 0.05
+"""Sine of the angle below the horizon from which a ray takes part: nearer to it the least tilt
+moves the floor out of the picture."""
 FIELD_SIGMA = 0.04
 """Error of low frequency of a depth map (log), taken to stay with the picture all the time."""
 CELLS = (5, 8)
@@ -128,11 +131,21 @@ def _fitted(
     member[np.arange(len(chunk)), chunk] = -1.0
     weak = _weak(2 + chunks)
     scale, w, jacobian = FIRST_SCALE, np.zeros(len(ray)), np.zeros((len(ray), 2 + chunks))
-    for _ in range(30):
+
+    def seen(plane: Array, scales: Array) -> tuple[Array, Array, Array, BoolArray]:
         drop, height = ray @ plane[:3], centre @ plane[:3] + plane[3]
-        good = (drop < -0.02) & (height > 0.0)
+        good = (drop < -LEAST_DROP * length) & (height > 0.0)
         drop, height = np.where(good, drop, -1.0), np.where(good, height, 1.0)
-        residual = np.log(height / -drop) - log_depth - scales[chunk]
+        return drop, height, np.log(height / -drop) - log_depth - scales[chunk], good
+
+    def cost(plane: Array, scales: Array) -> float:
+        _, _, r, good = seen(plane, scales)
+        robust = np.where(good, r**2 / (1.0 + (r / scale) ** 2), scale**2)
+        return float(robust.sum() + scales[1:] @ weak[3:, 3:] @ scales[1:])
+
+    length = np.linalg.norm(ray, axis=-1)
+    for _ in range(30):
+        drop, height, residual, good = seen(plane, scales)
         w = np.where(good, (1.0 + (residual / scale) ** 2) ** -2.0, 0.0)
         basis = tangent_basis(plane[:3])
         jacobian = np.column_stack(
@@ -144,8 +157,13 @@ def _fitted(
         )
         gradient = jacobian.T @ (w * residual) + weak @ np.r_[0.0, 0.0, 0.0, scales[1:]]
         step = -np.linalg.solve((jacobian * w[:, None]).T @ jacobian + weak, gradient)
-        plane = updated(plane, np.clip(step[:3], -0.2, 0.2))
-        scales[1:] += step[3:]
+        before = cost(plane, scales)
+        for _ in range(8):
+            there = updated(plane, step[:3]), scales + np.r_[0.0, step[3:]]
+            if cost(*there) <= before:
+                plane, scales = there
+                break
+            step = 0.4 * step
         if scale <= LAST_SCALE and float(np.abs(step).max()) < 1e-5:
             break
         scale = max(LAST_SCALE, 0.75 * scale)
@@ -174,11 +192,13 @@ def _samples(
         K = np.asarray(cameras.intrinsics[frame])
         to_image = np.array([cameras.image_size[1] / w, cameras.image_size[0] / h])
         R = np.asarray(cameras.R_cam_world[frame])
-        points, known = [], np.ones(len(u), dtype=bool)
-        for dv, du in ((0, 0), (0, reach), (0, -reach), (reach, 0), (-reach, 0)):
+        around = ((0, 0), (0, reach), (0, -reach), (reach, 0), (-reach, 0))
+        rows, columns = (np.stack([a + d[k] for d in around]) for k, a in enumerate((v, u)))
+        known = ~_people(scene.masks, scene.people, frame, rows, columns, (h, w)).any(0)
+        points = []
+        for dv, du in around:
             z = depth[v + dv, u + du].astype(np.float64)
             known &= np.isfinite(z) & (z > 0)
-            known &= ~_people(scene.masks, scene.people, frame, v + dv, u + du, (h, w))
             ray = np.ones((len(u), 3))
             ray[:, 0] = ((u + du + 0.5) * to_image[0] - K[0, 2]) / K[0, 0]
             ray[:, 1] = ((v + dv + 0.5) * to_image[1] - K[1, 2]) / K[1, 1]
@@ -212,7 +232,7 @@ def _people(
     size: tuple[int, int],
 ) -> BoolArray:
     """Where a mask says that somebody is, at pixels (v, u) of a map of this size."""
-    covered = np.zeros(len(u), dtype=bool)
+    covered = np.zeros(u.shape, dtype=bool)
     if masks is None:
         return covered
     for person in people:

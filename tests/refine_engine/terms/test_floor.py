@@ -59,6 +59,15 @@ def test_the_tilt_needs_no_unit(seen) -> None:
     assert np.degrees(angle_between(np.append(twice.normal, 0), SLOPING)) < 0.02
 
 
+def test_a_poor_first_estimate_is_good_enough(seen) -> None:
+    scene, alpha = seen(SLOPING)
+    start = np.append(*(lambda n: (n / np.linalg.norm(n), 0.5))(np.array([-0.15, 1.0, 0.1])))
+    assert np.degrees(angle_between(SLOPING, start)) > 12
+    found = floor_tilt(scene, start, alpha, shared_depth=True)
+    assert found is not None
+    assert np.degrees(angle_between(np.append(found.normal, 0), SLOPING)) < 0.05
+
+
 def test_a_box_beside_the_floor_is_left_out(seen) -> None:
     scene, alpha = seen(SLOPING, step=0.6)
     found = floor_tilt(scene, LEVEL, alpha, shared_depth=True)
