@@ -116,6 +116,11 @@ class RefinementConfig:
     ground_plane_offset: float = _key(
         0.0, "Offset d of the plane when ground_plane_init is fixed, metres.", low=-1e3, high=1e3
     )
+    gap_filling: Literal["learned", "geodesic"] = _key(
+        "learned",
+        "Fill gaps of up to two seconds from the motion on both sides, or by straight lines.",
+        choices=("learned", "geodesic"),
+    )
     stature: dict[int, float] = field(
         default_factory=dict,
         metadata={"key": _Key("Known standing heights: person id to metres.", low=0.4, high=2.6)},

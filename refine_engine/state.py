@@ -60,6 +60,8 @@ class PersonState:
     image_shift: Array | None = None
     """(n, 2) how far this person's image is off as a whole, as the solver explains it: errors of
     the camera's rotation, in units of x/z and y/z. None = not estimated."""
+    learned: BoolArray | None = None
+    """(n,) filled frames that follow the motion on both sides of their gap; None = none do."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Train the embedded prior: ``python -m refine_engine.motion_prior.train CLIPS --output FILE``.
 
 CLIPS is a folder of SMPL or AMASS clips (``.npz``). Every fifth clip, by a hash of its name, is
-held out. Prints the held-out scores of several forms and writes the chosen one.
+held out. Prints the held-out scores of several forms and writes the chosen one. With
+``--gap-filler FILE`` the networks that fill gaps are trained too, on the same clips.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from refine_engine.motion_prior.fitting import (
     fit_mixture,
     fit_single,
 )
+from refine_engine.motion_prior.gap_model import load_gap_model
+from refine_engine.motion_prior.gap_scores import FORMS, LENGTHS, gap_scores
+from refine_engine.motion_prior.gap_training import STEPS, train_gap_filler
 from refine_engine.motion_prior.likelihood import FOOT_JOINTS, score_motion
 from refine_engine.motion_prior.transition import load_transition_prior
 
@@ -109,6 +113,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--freedom", type=float, default=FREEDOM)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--compare", action="store_true", help="score other forms too")
+    parser.add_argument(
+        "--gap-filler", type=Path, metavar="FILE", help="train the filling of gaps too (.npz)"
+    )
+    parser.add_argument("--gap-steps", type=int, default=STEPS, help="of each of its networks")
     options = parser.parse_args(arguments)
     try:
         clips = read_clips(options.clips)
@@ -119,6 +127,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not tested:
         sys.stderr.write(f"train: {options.clips}: holds a single clip; give at least two\n")
         return 2
+    if options.gap_filler is not None:
+        train_gap_filler(kept, options.gap_filler, options.seed, _say, steps=options.gap_steps)
+        _show_gaps(options.gap_filler, tested)
     kept += [c.mirrored() for c in kept]
     mean = mean_rotations(kept)
     inputs, outputs = features_of(kept, mean)
@@ -138,6 +149,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _say(f"median score of {len(scores)} held-out stretches of {STRETCH} frames: {clean:.1f} nats")
     _say(f"wrote {options.output}, {options.output.stat().st_size / 1e6:.2f} MB")
     return 0
+
+
+def _show_gaps(path: Path, clips: Sequence[Clip]) -> None:
+    """Errors in hidden frames of held-out clips: all gaps alike, and all clips alike."""
+    scores = gap_scores(load_gap_model(path), clips, LENGTHS)
+    for length in LENGTHS:
+        here = [s for s in scores if s.length == length]
+        if not here:
+            continue
+        names = sorted({s.clip for s in here})
+        shown = []
+        for form in FORMS:
+            errors = np.array([s.errors[form] for s in here])
+            by_clip = [np.mean([s.errors[form] for s in here if s.clip == n]) for n in names]
+            shown.append(f"{form} {errors.mean():.1f} ({np.mean(by_clip):.1f})")
+        _say(f"  {len(here)} gaps of {length} frames, mm (mean of clips): " + ", ".join(shown))
+    _say(f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB")
 
 
 def _compare(kept: Sequence[Clip], tested: Sequence[Clip], mean: Array, freedom: float) -> None:

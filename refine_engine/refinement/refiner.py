@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from refine_engine.body import BodyModel, load_body_model
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import Cancelled, OptimizationError
+from refine_engine.motion_prior.gap_model import load_gap_model
 from refine_engine.refinement.clock import Clock
 from refine_engine.refinement.control import RunControl
 from refine_engine.refinement.frozen import read_only
 from refine_engine.refinement.initialisation import Start, initialise
+from refine_engine.refinement.initialisation.gaps import refill_gaps
 from refine_engine.refinement.initialisation.keypoint_trust import with_trusted_keypoints
 from refine_engine.refinement.initialisation.prior_contacts import ContactSource, contact_source
 from refine_engine.refinement.initialisation.start import redetect_contacts
@@ -44,6 +48,8 @@ if TYPE_CHECKING:
 _GROUNDED: tuple[SubStage, ...] = ("motion", "environmental", "scale", "final")
 """Sub-stages that hold feet still. Before the first of them contacts are found again, for the
 motion has improved since ``init``; after it they would only confirm themselves."""
+_GAPS_FRESH: tuple[SubStage, ...] = ("motion", "final")
+"""Sub-stages before which gaps are filled again, from better poses on both sides."""
 _WARM_DAMPING = 1e-6
 _WARM_PATIENCE = 1
 """From a solution, the first iteration that gains next to nothing has arrived."""
@@ -284,6 +290,8 @@ class Stage5Refiner:
                 results.append(skipped)
                 yield self._skip_snapshot(plan, state, clock, reason)
                 continue
+            if key in _GAPS_FRESH:
+                state = self._with_gaps_filled(scene, state)
             if key in _GROUNDED and not grounded:
                 grounded = True
                 assert self._body is not None
@@ -310,6 +318,18 @@ class Stage5Refiner:
             self._publish(initial, state, results, stopped=stopped, complete=False)
             yield end
         self._publish(initial, state, results, stopped=stopped, complete=True)
+
+    def _with_gaps_filled(self, scene: Scene, state: OptimizationState) -> OptimizationState:
+        """The state, and the solver's targets, with gaps filled from the present motion."""
+        gaps = any(not p.observed.all() for p in state.people.values())
+        if not gaps or self.config.gap_filling != "learned":
+            return state
+        assert self._body is not None
+        assert self._problem is not None
+        chunk = np.asarray(scene.cameras.chunk)
+        state = read_only(refill_gaps(state, self._body, load_gap_model(), scene.fps, chunk))
+        self._problem.expect_filled(state)
+        return state
 
     def _init(
         self, scene: Scene, clock: Clock, given: OptimizationState | None

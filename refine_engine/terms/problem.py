@@ -35,7 +35,7 @@ from refine_engine.terms.points import FULL_WIDTH, ROOT_WIDTH, SHIFT
 from refine_engine.terms.protocol import Common, Posed, Term
 from refine_engine.terms.registry import built_in_terms
 from refine_engine.terms.skeleton import joint_motion, skinned_points
-from refine_engine.terms.tracks import build_track
+from refine_engine.terms.tracks import build_track, with_filled
 
 if TYPE_CHECKING:
     from refine_engine.body import BodyModel
@@ -184,6 +184,14 @@ class Problem:
         for p, i in enumerate(self.ids):
             if i in contacts:
                 self._contacts[p] = _writable(contacts[i])
+        self._forget()
+
+    def expect_filled(self, state: OptimizationState) -> None:
+        """Take the filled frames of a state for what is expected there."""
+        self.tracks = [
+            with_filled(track, self.scene, self.body, state.people[i], state)
+            for i, track in zip(self.ids, self.tracks, strict=True)
+        ]
         self._forget()
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,8 @@ MIN_CONFIDENCE = 0.2
 FILLED_TRUST = 0.6
 """Weight of interpolated rotations. Nothing else knows the poses of a gap: left alone, prior and
 smoothness invent a motion that looks likely and is further from the truth than the bridge."""
+LEARNED_TRUST = 2.0
+"""The same in gaps that were filled from the motion on both sides."""
 FILLED_ROOT_TRUST = 0.3
 """Weight of interpolated places: a smooth bridge alone swings out where its ends are noisy."""
 REFERENCE_HEIGHT_PX = 500.0
@@ -65,7 +68,8 @@ def build_track(
     measured[columns, 1:] = person.body_pose[rows]
     observed = np.zeros(n, dtype=bool)
     observed[columns] = True
-    trust = np.repeat(np.where(observed, person.pose_trust, FILLED_TRUST)[:, None], 24, axis=1)
+    trust = np.where(observed, person.pose_trust, _filled_trust(state))
+    trust = np.repeat(trust[:, None], 24, axis=1)
     root_measured, in_front = _measured_roots(
         body, person, state, everyone, cameras, (rows, columns)
     )
@@ -112,6 +116,39 @@ def build_track(
         stature=config.stature.get(person.id),
         size_measured=float(body_size(body, person.betas).value),
     )
+
+
+def with_filled(
+    track: Track,
+    scene: Scene,
+    body: BodyModel,
+    state: PersonState,
+    everyone: OptimizationState,
+) -> Track:
+    """A track that expects in frames which nobody measured what a state has there."""
+    filled = ~track.observed
+    if not filled.any():
+        return track
+    R = np.concatenate([state.R_world_root[:, None], state.body_pose], 1)
+    nothing = np.zeros(0, dtype=np.int64)
+    root, in_front = _measured_roots(
+        body, scene.people[track.id], state, everyone, scene.cameras, (nothing, nothing)
+    )
+    return replace(
+        track,
+        R_measured=np.ascontiguousarray(np.where(filled[:, None, None, None], R, track.R_measured)),
+        rotation_trust=np.where(
+            filled[:, None], _filled_trust(state)[:, None], track.rotation_trust
+        ),
+        root_measured=np.where(filled[:, None], root, track.root_measured),
+        root_trust=np.where(filled, FILLED_ROOT_TRUST * in_front, track.root_trust),
+    )
+
+
+def _filled_trust(state: PersonState) -> Array:
+    """(n,) weight of rotations in frames that were filled in."""
+    learned = np.zeros(len(state.frames), bool) if state.learned is None else state.learned
+    return np.where(learned, LEARNED_TRUST, FILLED_TRUST)
 
 
 def _measured_roots(

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refine_engine.body import rest_joints
+from refine_engine.body import body_size, rest_joints
+from refine_engine.motion_prior.gap_model import load_gap_model
 from refine_engine.refinement.initialisation.contacts import (
     detect_contacts,
     foot_speeds,
     sharpened,
 )
 from refine_engine.refinement.initialisation.feet import feet_of
-from refine_engine.refinement.initialisation.gaps import fill_gaps
+from refine_engine.refinement.initialisation.gaps import Gap, fill_gaps, gap_note, learned_frames
 from refine_engine.refinement.initialisation.gravity import Y_UP
 from refine_engine.refinement.initialisation.ground import initial_ground
 from refine_engine.refinement.initialisation.scale import InitialScale, initial_scale
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from refine_engine.body import BodyModel
     from refine_engine.config import RefinementConfig
+    from refine_engine.motion_prior.gap_model import GapModel
     from refine_engine.refinement.initialisation.prior_contacts import ContactSource
     from refine_engine.scene import Array, Scene
 
@@ -54,7 +56,9 @@ def initialise(
     The world must be Y up (importers see to that). ``source`` sharpens the contacts.
     """
     scale = initial_scale(scene, body, config)
-    people = {i: _dense(scene, body, i, scale.alpha_0) for i in sorted(scene.people)}
+    model = load_gap_model() if config.gap_filling == "learned" else None
+    gaps: list[Gap] = []
+    people = {i: _dense(scene, body, i, scale.alpha_0, model, gaps) for i in sorted(scene.people)}
     feet = {i: feet_of(body, p) for i, p in people.items()}
     plane, ground_note, floor = _ground(scene, config, people, feet, scale.alpha_0)
     chunks = int(scene.cameras.chunk.max(initial=0)) + 1
@@ -65,10 +69,9 @@ def initialise(
         alpha_0_log_sigma=None if scale.sigma is None else scale.sigma / scale.alpha_0,
         chunk_log_scale=np.zeros(chunks),
     )
-    filled = sum(int((~p.observed).sum()) for p in people.values())
     notes = [scale.note, ground_note]
-    if filled:
-        notes.append(f"{filled} frames between measured ones were filled in and count as unseen")
+    if gaps:
+        notes.append(gap_note(gaps))
     return Start(state, scale, tuple(notes), floor)
 
 
@@ -131,12 +134,30 @@ def with_contacts(
     return found
 
 
-def _dense(scene: Scene, body: BodyModel, i: int, alpha: float) -> PersonState:
+def _dense(
+    scene: Scene,
+    body: BodyModel,
+    i: int,
+    alpha: float,
+    model: GapModel | None,
+    gaps: list[Gap],
+) -> PersonState:
     person = scene.people[i]
     R_world, transl_world = place_in_world(
         person, scene.cameras, alpha, rest_joints(body, person.betas)[0]
     )
-    m = fill_gaps(person.frames, R_world, person.body_pose, transl_world, person.observed)
+    m = fill_gaps(
+        person.frames,
+        R_world,
+        person.body_pose,
+        transl_world,
+        person.observed,
+        model=model,
+        size=float(body_size(body, person.betas).value),
+        fps=scene.fps,
+        chunk=np.asarray(scene.cameras.chunk)[person.frames],
+    )
+    gaps += m.gaps
     return PersonState(
         frames=m.frames,
         R_world_root=m.R_world_root,
@@ -145,4 +166,5 @@ def _dense(scene: Scene, body: BodyModel, i: int, alpha: float) -> PersonState:
         transl_world=m.transl_world,
         observed=m.observed,
         contacts=np.zeros((len(m.frames), 4)),
+        learned=learned_frames(m),
     )

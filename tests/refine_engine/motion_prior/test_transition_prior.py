@@ -13,6 +13,7 @@ from refine_engine.motion_prior import train
 from refine_engine.motion_prior.clips import Clip, read_clip, read_clips
 from refine_engine.motion_prior.features import INPUTS, OUTPUTS, transition_features
 from refine_engine.motion_prior.fitting import fit_constant_velocity, fit_mixture, fit_single
+from refine_engine.motion_prior.gap_model import load_gap_model
 from refine_engine.motion_prior.likelihood import (
     FOOT_JOINTS,
     likelihood_of_score,
@@ -208,7 +209,10 @@ def test_training_writes_a_prior_that_loads_and_says_its_scores(tmp_path, capsys
         R, transl = swaying(80, seed=i)
         write_clip(tmp_path / f"clip{i}.npz", R, transl)
     output = tmp_path / "made" / "prior.npz"
-    assert train.main([str(tmp_path), "--output", str(output), "--components", "2"]) == 0
+    gaps = tmp_path / "gaps.npz"
+    options = ["--components", "2", "--gap-filler", str(gaps), "--gap-steps", "2"]
+    assert train.main([str(tmp_path), "--output", str(output), *options]) == 0
+    assert len(load_gap_model(gaps).layers["w1"]) == 2
     told = capsys.readouterr().out
     assert "held out" in told
     prior = load_transition_prior(output)

@@ -1,0 +1,202 @@
+"""The networks that say how motion in a gap differs from a cubic between its ends.
+
+Small perceptrons look at the context on both sides (:mod:`.gap_windows`) and give the difference as
+seven sine waves in time for each of 51 principal components. The waves vanish at the ends, so what
+is filled always meets what was seen. Inputs are divided by how fast the context moves and outputs
+multiplied with it: gestures and sprints look alike to the networks. Each network was trained
+without a part of the clips; where they disagree, the motion is foreign to them.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import erf
+
+from refine_engine.errors import InputError
+from refine_engine.motion_prior.gap_windows import (
+    CHANNELS,
+    CONTEXT,
+    JOINTS,
+    OFFSETS,
+    POSE,
+)
+from refine_engine.resources import resource_path
+from refine_engine.safe_files import open_npz
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from refine_engine.motion_prior.gap_windows import Windows
+
+    Array = NDArray[np.float64]
+
+FILE = ("prior", "gap_filler.npz")
+MODES = 7
+"""Sine waves over a gap."""
+POSE_PARTS = 45
+PARTS = POSE_PARTS + 6
+"""Principal components of poses, then root orientation and place as they are."""
+CONTEXT_PARTS = np.r_[0:30, POSE_PARTS:PARTS]
+"""Those whose course before and after the gap is looked at."""
+INPUTS = 2 * (PARTS - 3) + 2 * (CONTEXT - 1) * len(CONTEXT_PARTS) + PARTS + 2 * (CONTEXT - 1) + 3
+HIDDEN, LINEAR = 256, 64
+OUTPUTS = MODES * PARTS
+_WAVE = np.arange(1, MODES + 1)
+_SHAPES: dict[str, tuple[int, ...]] = {
+    "w1": (INPUTS, HIDDEN),
+    "b1": (HIDDEN,),
+    "w2": (HIDDEN, HIDDEN),
+    "b2": (HIDDEN,),
+    "w3": (HIDDEN, OUTPUTS),
+    "b3": (OUTPUTS,),
+    "s1": (INPUTS, LINEAR),
+    "s2": (LINEAR, OUTPUTS),
+}
+LAYERS = tuple(_SHAPES)
+"""Names of a network's arrays: three layers, and a linear way past them."""
+
+
+@dataclass(frozen=True, eq=False)
+class GapSpace:
+    """Coordinates in which a unit of every channel moves the body's joints about equally far."""
+
+    mean: Array
+    """(23, 3, 3) mean rotations of joints 1..23."""
+    sensitivity: Array
+    """(75,) root mean square displacement of the joints, metres per unit of each channel."""
+    components: Array
+    """(75, 51) orthonormal columns."""
+
+    def parts(self, channels: Array) -> Array:
+        """(..., 51) of channels (..., 75)."""
+        return np.asarray((channels * self.sensitivity) @ self.components)
+
+    def channels(self, parts: Array) -> Array:
+        """(..., 75) of parts (..., 51)."""
+        return np.asarray((parts @ self.components.T) / self.sensitivity)
+
+    def inputs(self, around: Windows) -> tuple[Array, Array]:
+        """What the networks see (m, 742), and what their output is multiplied with (m, 357)."""
+        before, after = self.parts(around.before), self.parts(around.after)
+        a, b = before[:, 0], after[:, 0]
+        known_a = around.known_before[:, 1:, None].astype(np.float64)
+        known_b = around.known_after[:, 1:, None].astype(np.float64)
+        distance = OFFSETS[1:, None] ** 0.7
+        past = (before[:, 1:] - a[:, None]) / distance * known_a
+        coming = (after[:, 1:] - b[:, None]) / distance * known_b
+        span = around.span[:, None]
+        squared = (past**2).sum((1, 2)) + (coming**2).sum((1, 2))
+        squared /= np.maximum(known_a.sum((1, 2)) + known_b.sum((1, 2)), 1.0)
+        pace = np.sqrt(squared + (((b - a) / span) ** 2).sum(1) + 1e-6)[:, None]
+        m = len(a)
+        seen = np.concatenate(
+            [
+                # Place and heading are those of the window; only poses say something.
+                3.0 * a[:, : PARTS - 3],
+                3.0 * b[:, : PARTS - 3],
+                3.0 * past[..., CONTEXT_PARTS].reshape(m, -1) / pace,
+                3.0 * coming[..., CONTEXT_PARTS].reshape(m, -1) / pace,
+                (b - a) / np.sqrt(span) / pace,
+                known_a[..., 0],
+                known_b[..., 0],
+                np.log(pace) + 3.0,
+                np.log(span) - 2.0,
+                span / 20.0,
+            ],
+            axis=1,
+        )
+        # Short gaps leave little room: the difference from a cubic grows with the span squared.
+        gain = 0.3 * pace * span**2 / (span + 15.0)
+        return seen, np.repeat(gain / _WAVE, PARTS, axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class GapModel:
+    """Trained networks and the space that they work in; see :func:`load_gap_model`."""
+
+    space: GapSpace
+    layers: dict[str, Array]
+    """Arrays of :data:`LAYERS`, each with the networks first (E, ...)."""
+    doubt: float
+    """How strongly disagreement shortens the answer, see :meth:`waves`."""
+
+    def answers(self, around: Windows) -> Array:
+        """(E, m, 7, 51) amplitudes of the sine waves, each network's own."""
+        seen, gain = self.space.inputs(around)
+        net = self.layers
+        count = len(net["w1"])
+        found = np.empty((count, len(seen), MODES, PARTS))
+        for e in range(count):
+            hidden = _gelu(seen @ net["w1"][e] + net["b1"][e])
+            hidden = hidden + _gelu(hidden @ net["w2"][e] + net["b2"][e])
+            out = hidden @ net["w3"][e] + net["b3"][e] + (seen @ net["s1"][e]) @ net["s2"][e]
+            found[e] = (out * gain).reshape(-1, MODES, PARTS)
+        return found
+
+    def waves(self, around: Windows) -> tuple[Array, Array]:
+        """Amplitudes (m, 7, 51), and what is left of the networks' answer (m,), in (0, 1].
+
+        The answer is their mean times ``1 / (1 + doubt v / e)``, with ``v`` the variance among
+        them and ``e`` the energy of the mean: the least squares estimate of a signal that is
+        seen with noise of that variance.
+        """
+        answers = self.answers(around)
+        mean = answers.mean(0)
+        variance = ((answers - mean) ** 2).sum((0, 2, 3)) / max(len(answers) - 1, 1)
+        energy = (mean**2).sum((1, 2)) + 1e-9
+        share = 1.0 / (1.0 + self.doubt * variance / energy)
+        return mean * share[:, None, None], share
+
+
+def waves_at(fraction: Array) -> Array:
+    """(q, 7) the sine waves at fractions of the span."""
+    return np.asarray(np.sin(np.pi * fraction[:, None] * _WAVE))
+
+
+def _gelu(x: Array) -> Array:
+    return np.asarray(0.5 * x * (1.0 + erf(x / np.sqrt(2.0))))
+
+
+def load_gap_model(path: Path | None = None) -> GapModel:
+    """Read networks that :mod:`.gap_training` wrote; None = the embedded ones.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, or holds something else.
+    """
+    return _load(resource_path(*FILE) if path is None else path)
+
+
+@functools.lru_cache(maxsize=4)
+def _load(path: Path) -> GapModel:
+    remedy = "make it with python -m refine_engine.motion_prior.train"
+    with open_npz(path) as arrays:
+        found = arrays.read_all()
+    count = len(np.atleast_1d(found.get("w1", np.zeros(0))))
+    shapes: dict[str, tuple[int, ...]] = {
+        "mean": (JOINTS, 3, 3),
+        "sensitivity": (CHANNELS,),
+        "components": (CHANNELS, PARTS),
+        "doubt": (),
+        **{name: (count, *shape) for name, shape in _SHAPES.items()},
+    }
+    for name, shape in shapes.items():
+        if name not in found:
+            raise InputError(path, f"lacks '{name}': it fills no gaps", remedy)
+        if found[name].shape != shape or not np.isfinite(found[name]).all():
+            raise InputError(path, f"has '{name}' of shape {found[name].shape}", remedy)
+    if count == 0 or not (found["sensitivity"] > 0).all():
+        raise InputError(path, "holds no network", remedy)
+    numbers = {name: found[name].astype(np.float64) for name in shapes}
+    space = GapSpace(numbers["mean"], numbers["sensitivity"], numbers["components"])
+    return GapModel(space, {name: numbers[name] for name in LAYERS}, float(numbers["doubt"]))
+
+
+__all__ = ["POSE", "GapModel", "GapSpace", "load_gap_model", "waves_at"]

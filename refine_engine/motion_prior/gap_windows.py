@@ -1,0 +1,238 @@
+"""What is known around a gap: the frames before and after it, independent of place and heading.
+
+A window is a gap together with its context. All of its poses become *channels*: logarithms of the
+joints about their mean, the root about a heading half way through the gap, and the pelvis' place
+from the middle between its ends. Turning or moving the whole motion changes none of them.
+
+Times are continuous, so that a source may have any frame rate: contexts are read at the times of 30
+frames a second, by cubic interpolation among the frames that were seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from refine_engine.geometry.rotations import exp_so3, log_so3
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+    BoolArray = NDArray[np.bool_]
+    IntArray = NDArray[np.int64]
+
+RATE = 30.0
+"""Frames per second that offsets and spans count in."""
+OFFSETS = np.array([0.0, 1.0, 2.0, 4.0, 7.0, 11.0, 16.0, 22.0, 29.0])
+"""Distance of the context's samples from the gap, frames at 30 Hz."""
+CONTEXT = len(OFFSETS)
+"""Samples on each side."""
+NEEDED = 2
+"""Sample that must have been seen on both sides: it gives the speed at the gap's ends."""
+JOINTS = 23
+POSE = 3 * JOINTS
+CHANNELS = POSE + 6
+"""Pose (69), root orientation (3), place (3)."""
+
+
+@dataclass(frozen=True, eq=False)
+class SeenMotion:
+    """Poses in the order of time, in runs without a hole; several motions may follow each other."""
+
+    pose: Array
+    """(n, 69) logarithms of joints 1..23 about their mean."""
+    R_root: Array
+    """(n, 3, 3) global orientation, Y up."""
+    place: Array
+    """(n, 3) translation over body size, metres."""
+    start: IntArray
+    """(n,) first row of the run of each row."""
+    stop: IntArray
+    """(n,) last row of it. Rows that were not seen are runs of themselves."""
+    step: float
+    """Rows in 1/30 s."""
+
+    def only(self, joined: BoolArray) -> SeenMotion:
+        """The same where less was seen."""
+        start, stop = _runs(joined)
+        return replace(self, start=start, stop=stop)
+
+
+def seen_motion(
+    mean: Array, R: Array, transl: Array, size: float, fps: float, joined: BoolArray
+) -> SeenMotion:
+    """Prepare a motion for windows.
+
+    Parameters
+    ----------
+    mean
+        (23, 3, 3) mean rotations.
+    R, transl
+        (n, 24, 3, 3) and (n, 3); rows that were not seen are never read, but must be finite.
+    size
+        Body size, 1 = mean body.
+    fps
+        Frames per second.
+    joined
+        (n - 1,) whether frames t and t + 1 were both seen and nothing (a cut) lies between them.
+    """
+    logs = log_so3(np.swapaxes(mean, -1, -2) @ R[:, 1:]).reshape(len(R), POSE)
+    return SeenMotion(logs, R[:, 0], transl / size, *_runs(joined), fps / RATE)
+
+
+def _runs(joined: BoolArray) -> tuple[IntArray, IntArray]:
+    """First and last row of each row's run."""
+    n = len(joined) + 1
+    start = np.maximum.accumulate(np.where(np.append(True, ~joined), np.arange(n), 0))
+    last = np.where(np.append(~joined, True), np.arange(n), n)
+    return start, np.minimum.accumulate(last[::-1])[::-1].copy()
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Gaps with their contexts; m windows."""
+
+    before: Array
+    """(m, 9, 75) channels, from the gap backwards; missing ones repeat the nearest known."""
+    after: Array
+    """(m, 9, 75) from the gap onwards."""
+    known_before: BoolArray
+    """(m, 9)."""
+    known_after: BoolArray
+    """(m, 9)."""
+    span: Array
+    """(m,) from the last seen to the next seen frame, frames at 30 Hz."""
+    heading: Array
+    """(m, 3, 3) turn that the channels leave out."""
+    origin: Array
+    """(m, 3) place that they leave out, over body size."""
+
+    @property
+    def usable(self) -> BoolArray:
+        """(m,) whether the speed is known at both ends."""
+        return np.asarray(self.known_before[:, NEEDED] & self.known_after[:, NEEDED])
+
+
+def windows(
+    motion: SeenMotion,
+    left: Array,
+    right: Array,
+    warp: Array | float = 1.0,
+    samples: int = CONTEXT,
+) -> Windows:
+    """Windows of gaps between the rows ``left`` and ``right`` (m,), fractional ones too.
+
+    Parameters
+    ----------
+    motion
+        Where the context is read.
+    left, right
+        (m,) last seen and next seen row.
+    warp
+        How much faster than recorded the motion shall look (training), 1 = as it is.
+    samples
+        How many of the context's samples to read, from the gap outwards.
+    """
+    left, right = np.asarray(left, np.float64), np.asarray(right, np.float64)
+    step = motion.step * np.broadcast_to(warp, left.shape)
+    reach = step[:, None] * OFFSETS[:samples]
+    row = np.floor(left + 1e-9).astype(np.int64)
+    pose_a, R_a, place_a, known_a = _read(motion, left[:, None] - reach, row)
+    row = np.ceil(right - 1e-9).astype(np.int64)
+    pose_b, R_b, place_b, known_b = _read(motion, right[:, None] + reach, row)
+    turn = log_so3(np.swapaxes(R_a[:, 0], -1, -2) @ R_b[:, 0])
+    heading = _heading(R_a[:, 0] @ exp_so3(0.5 * turn))
+    origin = 0.5 * (place_a[:, 0] + place_b[:, 0])
+    return Windows(
+        _held(_channels(pose_a, R_a, place_a, heading, origin), known_a),
+        _held(_channels(pose_b, R_b, place_b, heading, origin), known_b),
+        known_a,
+        known_b,
+        (right - left) / step,
+        heading,
+        origin,
+    )
+
+
+def channels_between(
+    motion: SeenMotion, around: Windows, left: Array, right: Array, fraction: Array
+) -> Array:
+    """(m, q, 75) channels inside gaps that were seen after all, at fractions (q,) of the span."""
+    times = left[:, None] + (right - left)[:, None] * fraction
+    row = np.floor(left + 1e-9).astype(np.int64)
+    pose, R, place, _ = _read(motion, times, row)
+    return _channels(pose, R, place, around.heading, around.origin)
+
+
+def poses_from(channels: Array, around: Windows, mean: Array) -> tuple[Array, Array]:
+    """Rotations (m, q, 24, 3, 3) and places (m, q, 3), over body size, of channels (m, q, 75)."""
+    turns = channels[..., :POSE].reshape(*channels.shape[:-1], JOINTS, 3)
+    root = around.heading[:, None] @ exp_so3(channels[..., POSE : POSE + 3])
+    R = np.concatenate([root[..., None, :, :], mean @ exp_so3(turns)], axis=-3)
+    place = channels[..., POSE + 3 :] @ np.swapaxes(around.heading, -1, -2)
+    return R, place + around.origin[:, None]
+
+
+def spline(around: Windows, fraction: Array) -> Array:
+    """(m, q, 75) cubic with the places and speeds of both ends, at fractions (q,) of the span."""
+    a, b = around.before[:, 0], around.after[:, 0]
+    span = around.span[:, None]
+    # Speeds over two frames: over one they would be mostly tremble.
+    speed_a = (around.before[:, 0] - around.before[:, NEEDED]) / OFFSETS[NEEDED] * span
+    speed_b = (around.after[:, NEEDED] - around.after[:, 0]) / OFFSETS[NEEDED] * span
+    f = fraction[:, None]
+    line = a[:, None] + (b - a)[:, None] * f
+    bend_a, bend_b = speed_a - (b - a), speed_b - (b - a)
+    return np.asarray(
+        line + (f**3 - 2 * f**2 + f) * bend_a[:, None] + (f**3 - f**2) * bend_b[:, None]
+    )
+
+
+def _read(motion: SeenMotion, times: Array, row: IntArray) -> tuple[Array, Array, Array, BoolArray]:
+    """Pose, orientation and place at times (m, k) within the runs of rows (m,); which were seen."""
+    low, high = motion.start[row][:, None], motion.stop[row][:, None]
+    known = (times >= low - 1e-6) & (times <= high + 1e-6)
+    times = np.clip(times, low, high)
+    below = np.clip(np.floor(times + 1e-9).astype(np.int64), low, np.maximum(high - 1, low))
+    f = (times - below)[..., None]
+    taps = [np.clip(below + k, low, high) for k in (-1, 0, 1, 2)]
+    # Catmull-Rom.
+    shares = (
+        -0.5 * f + f**2 - 0.5 * f**3,
+        1 - 2.5 * f**2 + 1.5 * f**3,
+        0.5 * f + 2 * f**2 - 1.5 * f**3,
+        -0.5 * f**2 + 0.5 * f**3,
+    )
+    pose = sum(s * motion.pose[k] for s, k in zip(shares, taps, strict=True))
+    place = sum(s * motion.place[k] for s, k in zip(shares, taps, strict=True))
+    # The root turns too fast for differences of logarithms about a mean.
+    R = motion.R_root[taps[1]]
+    turn = log_so3(np.swapaxes(R, -1, -2) @ motion.R_root[taps[2]])
+    R = R @ exp_so3(f * turn)
+    return np.asarray(pose), R, np.asarray(place), known
+
+
+def _channels(pose: Array, R: Array, place: Array, heading: Array, origin: Array) -> Array:
+    root = log_so3(np.swapaxes(heading, -1, -2)[:, None] @ R)
+    return np.concatenate([pose, root, (place - origin[:, None]) @ heading], axis=-1)
+
+
+def _held(channels: Array, known: BoolArray) -> Array:
+    """Channels with unknown samples replaced by the nearest known one towards the gap."""
+    for k in range(1, channels.shape[1]):
+        channels[~known[:, k], k] = channels[~known[:, k], k - 1]
+    return channels
+
+
+def _heading(R: Array) -> Array:
+    """(m, 3, 3) turns about the vertical to where the root's front (+Z) points."""
+    angle = np.arctan2(R[:, 0, 2], R[:, 2, 2])
+    H = np.zeros((len(R), 3, 3))
+    H[:, 0, 0] = H[:, 2, 2] = np.cos(angle)
+    H[:, 0, 2] = np.sin(angle)
+    H[:, 2, 0] = -np.sin(angle)
+    H[:, 1, 1] = 1.0
+    return H

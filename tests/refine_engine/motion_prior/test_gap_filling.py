@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from refine_engine.errors import InputError
+from refine_engine.geometry.rotations import exp_so3, geodesic_angle
+from refine_engine.motion_prior import gap_filling
+from refine_engine.motion_prior.clips import Clip
+from refine_engine.motion_prior.gap_filling import FilledGap, fill_gap, geodesic_gap
+from refine_engine.motion_prior.gap_model import LAYERS, GapModel, load_gap_model
+from refine_engine.motion_prior.gap_scores import gap_scores
+from refine_engine.motion_prior.gap_training import fold_of, gap_space, train_gap_filler
+from refine_engine.motion_prior.gap_windows import seen_motion
+
+Array = NDArray[np.float64]
+GAP = (70, 91)
+"""Twenty missing frames."""
+
+
+def walking(frames: int = 160, fps: float = 30.0, period: float = 1.1) -> tuple[Array, Array]:
+    """A person who swings legs and arms and walks along an arc, at times frame / fps."""
+    t = np.arange(frames) / fps
+    phase = 2 * np.pi * t / period
+    turns = np.zeros((frames, 24, 3))
+    turns[:, 0, 1] = 0.3 * t
+    turns[:, 0, 0] = 0.05 * np.sin(2 * phase)
+    for joint, swing, lag in ((1, 0.5, 0.0), (2, 0.5, np.pi), (16, 0.4, np.pi), (17, 0.4, 0.0)):
+        turns[:, joint, 0] = swing * np.sin(phase + lag)
+    for joint, lag in ((4, 0.8), (5, 0.8 + np.pi)):
+        turns[:, joint, 0] = 0.5 + 0.45 * np.sin(phase + lag)
+    turns[:, 16, 2], turns[:, 17, 2] = -1.1, 1.1
+    place = np.stack([np.sin(0.3 * t), 0.02 * np.cos(2 * phase), np.cos(0.3 * t)], -1)
+    place[:, [0, 2]] *= 4.0
+    return exp_so3(turns), place
+
+
+def filled(
+    model: GapModel,
+    R: Array,
+    transl: Array,
+    gap: tuple[int, int] = GAP,
+    *,
+    fps: float = 30.0,
+    size: float = 1.0,
+    joined: NDArray[np.bool_] | None = None,
+) -> FilledGap:
+    seen = np.ones(len(R), dtype=bool)
+    seen[gap[0] + 1 : gap[1]] = False
+    if joined is None:
+        joined = seen[1:] & seen[:-1]
+    hidden, place = R.copy(), transl.copy()
+    # What was not seen must not be read.
+    hidden[~seen] = exp_so3(np.array([0.0, 2.0, 0.0]))
+    place[~seen] = 1e3
+    motion = seen_motion(model.space.mean, hidden, place, size, fps, joined)
+    return fill_gap(model, motion, hidden, place, size, gap)
+
+
+def silent(model: GapModel) -> GapModel:
+    """The same without anything learned: the cubic alone."""
+    nothing = {name: np.zeros_like(value) for name, value in model.layers.items()}
+    return GapModel(model.space, nothing, model.doubt)
+
+
+def error(R: Array, transl: Array, true_R: Array, true_transl: Array) -> float:
+    """Mean angle of joints and distance of the pelvis, one radian as a metre."""
+    away = np.linalg.norm(transl - true_transl, axis=-1).mean()
+    return float(geodesic_angle(R, true_R).mean() + away)
+
+
+@pytest.fixture(scope="module")
+def model() -> GapModel:
+    return load_gap_model()
+
+
+def test_a_steady_motion_is_continued_exactly(model: GapModel) -> None:
+    t = np.arange(120)[:, None]
+    turns = np.zeros((120, 24, 3))
+    # Joints turn steadily about the axis of their mean's logarithm, where logarithms are linear.
+    turns[:, 1:] = 0.002 * t[:, None] * np.array([1.0, -0.5, 0.3])
+    R = exp_so3(turns)
+    R[:, 1:] = model.space.mean @ R[:, 1:]
+    transl = np.array([0.01, 0.0, -0.02]) * t
+    found = filled(silent(model), R, transl)
+    assert found.learned
+    np.testing.assert_allclose(found.transl, transl[71:91], atol=1e-9)
+    np.testing.assert_allclose(found.R, R[71:91], atol=1e-9)
+
+
+def test_a_walk_goes_on(model: GapModel) -> None:
+    R, transl = walking()
+    found = filled(model, R, transl)
+    straight = geodesic_gap(R, transl, *GAP)
+    truth = R[71:91], transl[71:91]
+    assert error(found.R, found.transl, *truth) < 0.3 * error(*straight, *truth)
+
+
+def test_the_same_track_corrects_the_networks(
+    model: GapModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without networks only the periods beside the gap can tell what happens in it.
+    R, transl = walking(frames=300)
+    truth = R[71:91], transl[71:91]
+    taught = filled(silent(model), R, transl)
+    monkeypatch.setattr(gap_filling, "DOUBTED", 1e9)
+    alone = filled(silent(model), R, transl)
+    assert error(taught.R, taught.transl, *truth) < 0.5 * error(alone.R, alone.transl, *truth)
+
+
+def test_what_is_filled_meets_what_was_seen(model: GapModel) -> None:
+    R, transl = walking()
+    found = filled(model, R, transl)
+    joined = np.concatenate([transl[:71], found.transl, transl[91:]])
+    pace = np.linalg.norm(np.diff(transl, axis=0), axis=1).max()
+    jump = np.linalg.norm(np.diff(joined, 2, axis=0), axis=1)[[69, 70, 89, 90]]
+    assert jump.max() < 0.3 * pace
+    whole = np.concatenate([R[:71], found.R, R[91:]])
+    step = geodesic_angle(whole[:-1], whole[1:])
+    usual = geodesic_angle(R[:-1], R[1:]).max()
+    assert step[[70, 90]].max() < 1.3 * usual
+    straight = geodesic_gap(R, transl, *GAP)[0]
+    bent = np.concatenate([R[:71], straight, R[91:]])
+
+    def corner(motion: Array) -> float:
+        turns = np.swapaxes(motion[:-1], -1, -2) @ motion[1:]
+        return float(geodesic_angle(turns[:-1], turns[1:])[[69, 70, 89, 90]].max())
+
+    assert corner(whole) < 0.5 * corner(bent)
+
+
+def test_heading_and_place_change_nothing(model: GapModel) -> None:
+    R, transl = walking()
+    found = filled(model, R, transl)
+    turn = Rotation.from_euler("y", 130, degrees=True).as_matrix()
+    moved = R.copy()
+    moved[:, 0] = turn @ R[:, 0]
+    shift = np.array([5.0, -1.0, 7.0])
+    other = filled(model, moved, transl @ turn.T + shift)
+    np.testing.assert_allclose(other.transl, found.transl @ turn.T + shift, atol=1e-6)
+    np.testing.assert_allclose(other.R[:, 1:], found.R[:, 1:], atol=1e-6)
+    np.testing.assert_allclose(other.R[:, 0], turn @ found.R[:, 0], atol=1e-6)
+
+
+def test_body_size_scales_places(model: GapModel) -> None:
+    R, transl = walking()
+    found, small = filled(model, R, transl), filled(model, R, 0.6 * transl, size=0.6)
+    np.testing.assert_allclose(small.transl, 0.6 * found.transl, atol=1e-9)
+    np.testing.assert_allclose(small.R, found.R, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("fps", "first", "last", "common"),
+    [
+        (24.0, 2.5, 3.0, (2.5 + 1 / 6, 2.5 + 2 / 6)),
+        (25.0, 2.4, 3.2, (2.6, 2.8, 3.0)),
+        (60.0, 2.3, 3.0, (2.5, 2.6, 2.9)),
+    ],
+)
+def test_other_frame_rates_fill_the_same_motion(
+    model: GapModel, fps: float, first: float, last: float, common: tuple[float, ...]
+) -> None:
+    def at(rate: float) -> tuple[Array, Array]:
+        """Filled poses at the common times, and the straight ones."""
+        R, transl = walking(round(5 * rate), rate)
+        gap = round(first * rate), round(last * rate)
+        rows = np.array([round(t * rate) - gap[0] - 1 for t in common])
+        found = filled(model, R, transl, gap, fps=rate)
+        assert found.learned
+        return found.R[rows], geodesic_gap(R, transl, *gap)[0][rows]
+
+    here, straight = at(fps)
+    there, _ = at(30.0)
+    assert geodesic_angle(here, there).max() < 0.1 * geodesic_angle(here, straight).max()
+
+
+def test_too_little_beside_the_gap_is_said_and_filled_straight(model: GapModel) -> None:
+    R, transl = walking()
+    joined = np.ones(len(R) - 1, dtype=bool)
+    joined[GAP[0] : GAP[1]] = False
+    # Only frames 69 and 70 lie before it.
+    joined[68] = False
+    found = filled(model, R, transl, joined=joined)
+    assert not found.learned
+    assert "how fast" in found.reason
+    straight = geodesic_gap(R, transl, *GAP)
+    np.testing.assert_array_equal(found.R, straight[0])
+    np.testing.assert_array_equal(found.transl, straight[1])
+
+
+def test_a_long_gap_is_said_and_filled_straight(model: GapModel) -> None:
+    R, transl = walking(260)
+    found = filled(model, R, transl, gap=(60, 160))
+    assert not found.learned
+    assert found.reason == "longer than 2 s"
+    np.testing.assert_array_equal(found.R, geodesic_gap(R, transl, 60, 160)[0])
+
+
+def test_an_absurd_prediction_is_not_used(model: GapModel) -> None:
+    R, transl = walking()
+    loud = {k: (50.0 * v if k == "b3" else v) for k, v in model.layers.items()}
+    loud["b3"] = np.full_like(loud["b3"], 50.0)
+    found = filled(GapModel(model.space, loud, 0.0), R, transl)
+    assert not found.learned
+    assert "far from everything" in found.reason
+    np.testing.assert_array_equal(found.R, geodesic_gap(R, transl, *GAP)[0])
+
+
+def test_networks_that_disagree_count_less(model: GapModel) -> None:
+    R, transl = walking()
+    agreed = filled(model, R, transl)
+    split = {k: v.copy() for k, v in model.layers.items()}
+    for name in ("w3", "b3", "s2"):
+        split[name][0] *= -1.0
+    assert filled(GapModel(model.space, split, 1.0), R, transl).share < agreed.share
+
+
+def test_a_gap_at_rest_stays_at_rest(model: GapModel) -> None:
+    R = np.tile(walking(1)[0], (120, 1, 1, 1))
+    found = filled(model, R, np.zeros((120, 3)))
+    assert geodesic_angle(found.R, R[:20]).max() < 0.02
+    assert np.linalg.norm(found.transl, axis=1).max() < 0.01
+
+
+def test_scores_compare_forms_on_hidden_frames(model: GapModel) -> None:
+    clip = Clip("walk", *walking())
+    scores = gap_scores(model, [clip], [20])
+    assert all(s.learned for s in scores)
+    mean = {k: np.mean([s.errors[k] for s in scores]) for k in ("geodesic", "cubic", "learned")}
+    assert mean["learned"] < mean["cubic"] < mean["geodesic"]
+
+
+def test_training_writes_what_loads(tmp_path: Path) -> None:
+    clips = [Clip(f"walk {k}", *walking(80 + k, period=1.0 + 0.02 * k)) for k in range(12)]
+    path = tmp_path / "gaps.npz"
+    said: list[str] = []
+    train_gap_filler(clips, path, 3, said.append, networks=2, steps=4)
+    first = path.read_bytes()
+    loaded = load_gap_model(path)
+    assert len(loaded.layers["w1"]) == 2
+    assert said
+    np.testing.assert_allclose(loaded.space.mean, gap_space(clips).mean, atol=1e-6)
+    assert {fold_of(c) for c in clips} <= set(range(5))
+    again = tmp_path / "again.npz"
+    train_gap_filler(clips, again, 3, said.append, networks=2, steps=4)
+    with np.load(again) as a, np.load(path) as b:
+        for name in LAYERS:
+            np.testing.assert_array_equal(a[name], b[name])
+    assert first
+
+
+@pytest.mark.parametrize("missing", ["mean", "doubt", "w2"])
+def test_a_file_that_lacks_something_is_refused(tmp_path: Path, missing: str) -> None:
+    arrays = embedded_arrays()
+    del arrays[missing]
+    path = tmp_path / "gaps.npz"
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=missing):
+        load_gap_model(path)
+
+
+def test_wrong_shapes_and_numbers_are_refused(tmp_path: Path) -> None:
+    arrays = embedded_arrays()
+    arrays["w2"] = arrays["w2"][:, :10]
+    np.savez(tmp_path / "shape.npz", **arrays)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="'w2' of shape"):
+        load_gap_model(tmp_path / "shape.npz")
+    arrays = embedded_arrays()
+    arrays["b1"][0, 0] = np.nan
+    np.savez(tmp_path / "nan.npz", **arrays)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="'b1'"):
+        load_gap_model(tmp_path / "nan.npz")
+    (tmp_path / "text.npz").write_text("no archive")
+    with pytest.raises(InputError):
+        load_gap_model(tmp_path / "text.npz")
+
+
+def embedded_arrays() -> dict[str, Array]:
+    loaded = load_gap_model()
+    return {
+        "mean": loaded.space.mean.copy(),
+        "sensitivity": loaded.space.sensitivity.copy(),
+        "components": loaded.space.components.copy(),
+        "doubt": np.array(loaded.doubt),
+        **{name: value.copy() for name, value in loaded.layers.items()},
+    }

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refine_engine.config import RefinementConfig
+from refine_engine.geometry.rotations import exp_so3
+from refine_engine.motion_prior.gap_filling import geodesic_gap
+from refine_engine.motion_prior.gap_model import load_gap_model
+from refine_engine.refinement.initialisation import initialise
+from refine_engine.refinement.initialisation.gaps import (
+    Gap,
+    fill_gaps,
+    gap_note,
+    learned_frames,
+    refill_gaps,
+)
+
+Array = NDArray[np.float64]
+SceneMaker = Callable[..., Any]
+
+
+def swinging(frames: int) -> tuple[Array, Array]:
+    """Legs that swing with a period of 32 frames while the pelvis moves on."""
+    phase = 2 * np.pi * np.arange(frames) / 32
+    turns = np.zeros((frames, 24, 3))
+    turns[:, 1, 0], turns[:, 2, 0] = 0.5 * np.sin(phase), -0.5 * np.sin(phase)
+    return exp_so3(turns), np.outer(np.arange(frames), [0.0, 0.0, 0.04])
+
+
+def test_short_gaps_are_learned_and_long_ones_straight() -> None:
+    R, transl = swinging(300)
+    observed = np.ones(300, dtype=bool)
+    observed[60:80] = observed[150:240] = False
+    found = fill_gaps(
+        np.arange(10, 310), R[:, 0], R[:, 1:], transl, observed, model=load_gap_model()
+    )
+    assert found.gaps == (
+        Gap(70, 89, learned=True, reason=""),
+        Gap(160, 249, learned=False, reason="longer than 2 s"),
+    )
+    straight, line = geodesic_gap(R, transl, 149, 240)
+    np.testing.assert_allclose(found.body_pose[150:240], straight[:, 1:])
+    np.testing.assert_allclose(found.transl_world[150:240], line)
+    # The straight way hardly moves the legs in the short gap.
+    away = np.abs(found.body_pose[60:80] - R[60:80, 1:]).max()
+    bent = np.abs(geodesic_gap(R, transl, 59, 80)[0][:, 1:] - R[60:80, 1:]).max()
+    assert away < 0.4 * bent
+    np.testing.assert_array_equal(found.body_pose[observed], R[observed, 1:])
+    np.testing.assert_array_equal(np.flatnonzero(learned_frames(found)), np.arange(60, 80))
+
+
+def test_the_border_of_a_chunk_is_no_context() -> None:
+    R, transl = swinging(120)
+    observed = np.ones(120, dtype=bool)
+    observed[60:80] = False
+    chunk = (np.arange(120) >= 59).astype(np.int64)
+    found = fill_gaps(
+        np.arange(120), R[:, 0], R[:, 1:], transl, observed, model=load_gap_model(), chunk=chunk
+    )
+    assert not found.gaps[0].learned
+    assert "how fast" in found.gaps[0].reason
+
+
+def test_gaps_are_filled_again_from_better_poses(standing_scene: SceneMaker) -> None:
+    scene, body = standing_scene()
+    person = scene.people[1]
+    keep = (person.frames < 20) | (person.frames >= 35)
+    cut = {
+        name: getattr(person, name)[keep]
+        for name in ("frames", "R_cam_root", "body_pose", "transl_cam", "observed")
+    }
+    scene = replace(scene, people={1: replace(person, **cut, bboxes=None, keypoints=None)})
+    state = initialise(scene, body, RefinementConfig()).state
+    p = state.people[1]
+    better = p.body_pose.copy()
+    better[:, 17] = exp_so3(np.array([0.0, 0.0, 0.9]))
+    changed = replace(state, people={1: replace(p, body_pose=better)})
+    chunk = np.zeros(scene.num_frames, dtype=np.int64)
+    again = refill_gaps(changed, body, load_gap_model(), scene.fps, chunk).people[1]
+    assert again.learned is not None
+    np.testing.assert_array_equal(again.learned, ~p.observed)
+    np.testing.assert_array_equal(again.body_pose[p.observed], better[p.observed])
+    np.testing.assert_allclose(again.body_pose[20:35, 17], better[20:35, 17], atol=0.05)
+
+
+def test_geodesics_can_be_asked_for(standing_scene: SceneMaker) -> None:
+    scene, body = standing_scene()
+    person = scene.people[1]
+    seen = person.observed.copy()
+    seen[20:30] = False
+    scene = replace(scene, people={1: replace(person, observed=seen)})
+    learned = initialise(scene, body, RefinementConfig())
+    straight = initialise(scene, body, RefinementConfig(gap_filling="geodesic"))
+    assert "from the motion on both sides" in " ".join(learned.notes)
+    assert "from the motion on both sides" not in " ".join(straight.notes)
+    assert not straight.state.people[1].learned.any()
+
+
+def test_the_note_says_what_was_straight() -> None:
+    assert gap_note([]) == ""
+    note = gap_note([Gap(3, 5, True, ""), Gap(10, 99, False, "longer than 2 s")])
+    assert note.startswith("93 frames between measured ones were filled in")
+    assert "1 of 2 gaps" in note
+    assert "straight interpolation where: longer than 2 s" in note
