@@ -60,7 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not options.only_contacts:
         transitions = options.output / "motion_prior.npz"
-        code = train.main([str(options.clips), "--output", str(transitions)])
+        gaps = options.output / "gap_filler.npz"
+        code = train.main(
+            [str(options.clips), "--output", str(transitions), "--gap-filler", str(gaps)]
+        )
         if code:
             return code
         _train_poses(options.clips, options.output / "pose_prior.npz")

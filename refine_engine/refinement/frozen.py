@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from refine_engine.state import freeze
 
 if TYPE_CHECKING:
-    from refine_engine.scene import Array
     from refine_engine.state import OptimizationState, PersonState
 
 
@@ -34,10 +33,11 @@ def _person(person: PersonState) -> PersonState:
         betas=_view(person.betas),
         transl_world=_view(person.transl_world),
         contacts=_view(person.contacts),
+        learned=None if person.learned is None else _view(person.learned),
     )
 
 
-def _view(array: Array) -> Array:
+def _view(array: Any) -> Any:
     if not array.flags.writeable:
         return array
     view = array.view()

@@ -19,6 +19,8 @@ from refine_engine.refinement.initialisation.gaps import (
     learned_frames,
     refill_gaps,
 )
+from refine_engine.terms.problem import Problem
+from refine_engine.terms.tracks import FILLED_TRUST, LEARNED_TRUST
 
 Array = NDArray[np.float64]
 SceneMaker = Callable[..., Any]
@@ -99,6 +101,31 @@ def test_geodesics_can_be_asked_for(standing_scene: SceneMaker) -> None:
     assert "from the motion on both sides" in " ".join(learned.notes)
     assert "from the motion on both sides" not in " ".join(straight.notes)
     assert not straight.state.people[1].learned.any()
+
+
+def test_the_solver_expects_what_was_filled_again(standing_scene: SceneMaker) -> None:
+    scene, body = standing_scene()
+    person = scene.people[1]
+    seen = person.observed.copy()
+    seen[20:30] = False
+    scene = replace(scene, people={1: replace(person, observed=seen)})
+    state = initialise(scene, body, RefinementConfig()).state
+    problem = Problem(scene, body, state, RefinementConfig())
+    before = problem.tracks[0]
+    assert (before.rotation_trust[20:30] == LEARNED_TRUST).all()
+    p = state.people[1]
+    moved = p.body_pose.copy()
+    moved[:, 17] = exp_so3(np.array([0.0, 0.0, 0.5]))
+    straight = np.zeros(len(p.frames), dtype=bool)
+    changed = replace(p, body_pose=moved, transl_world=p.transl_world + 0.1, learned=straight)
+    problem.expect_filled(replace(state, people={1: changed}))
+    after = problem.tracks[0]
+    np.testing.assert_allclose(after.R_measured[20:30, 18], moved[20:30, 17])
+    assert (after.rotation_trust[20:30] == FILLED_TRUST).all()
+    assert (after.root_measured[20:30] != before.root_measured[20:30]).any(0).all()
+    for name in ("R_measured", "rotation_trust", "root_measured", "root_trust"):
+        old, new = getattr(before, name), getattr(after, name)
+        np.testing.assert_array_equal(old[p.observed], new[p.observed])
 
 
 def test_the_note_says_what_was_straight() -> None:
