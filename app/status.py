@@ -114,7 +114,8 @@ class StatusLine(QStatusBar):
         text = _TEXT.get(session.activity, "")
         running = session.running_sub_stage()
         if session.activity == "running":
-            text = TITLES[running] if running else "Starting …"
+            begun = any(row.iterations for row in session.rows.values())
+            text = TITLES[running] if running else "Next sub-stage …" if begun else "Starting …"
         elif session.activity == "paused" and running:
             text = f"Paused: {TITLES[running]}"
         recorded = None if active else self._recorded

@@ -162,6 +162,8 @@ class Viewing(QObject):
             parts.append("before" if compared is None else f"run {compared}, compared")
         elif running is not None:
             parts.append(f"{TITLES[running]}, iteration {session.rows[running].iterations}")
+        elif session.run_active and session.state is not session.initial_state:
+            parts.append("between sub-stages")
         elif session.state is session.initial_state:
             parts.append("as imported")
         else:
