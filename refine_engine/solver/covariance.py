@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from refine_engine.solver.arrow import OWN, border_system, eliminate_people, one_by_one
+from refine_engine.solver.arrow import (
+    FACTOR_BYTES,
+    OWN,
+    border_system,
+    eliminate_people,
+    one_by_one,
+)
 from refine_engine.solver.blocks import inverse_blocks
 from refine_engine.solver.chains import NotPositive
 from refine_engine.solver.levenberg import FLOOR, ArrowProblem, free_border, people_runner
@@ -121,7 +127,9 @@ def covariance(
             mine = np.r_[OWN * i : OWN * i + OWN, OWN * count : len(spread)]
             return problem.joint_sigma(i, state, frames, solved, spread[np.ix_(mine, mine)])
 
-        found = [] if not joints else run(second, count) if kept else one_by_one(second, count)
+        found: list[Array] = []
+        if joints:
+            found = run(second, count) if kept or _fit(eliminated) else one_by_one(second, count)
     tail = OWN * count
     log_alpha = float(sigma[tail]) if free.alpha else None
     return Covariance(
@@ -131,6 +139,12 @@ def covariance(
         betas_sigma={i: sigma[OWN * p : OWN * p + OWN] for p, i in enumerate(problem.ids)},
         joint_sigma=dict(zip(problem.ids, found, strict=False)),
     )
+
+
+def _fit(eliminated: Sequence[Eliminated]) -> bool:
+    """Whether there is room for the factors of two people at a time."""
+    shapes = [rest.remains.gradient.shape for rest in eliminated]
+    return 2 * max(3 * 8 * frames * width**2 for frames, width in shapes) <= FACTOR_BYTES
 
 
 def _undamped(parts: Sequence[Part], run: Run, *, whole: bool) -> list[Eliminated]:
