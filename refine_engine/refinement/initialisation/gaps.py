@@ -122,10 +122,10 @@ def refill_gaps(
     fps: float,
     chunk: IntArray,
 ) -> OptimizationState:
-    """The state with its short gaps filled anew from the present motion beside them.
+    """The state with its gaps filled anew from the present motion beside them.
 
-    Better poses on both sides make better ones between them. Gaps that the model cannot fill
-    stay as they are.
+    Better poses on both sides make better ones between them, and people who moved leave no gap
+    behind where they stood: gaps that the model cannot fill are bridged again.
 
     Parameters
     ----------
@@ -146,9 +146,9 @@ def refill_gaps(
             learned[gap.first : gap.last + 1] = gap.learned
         people[i] = replace(
             p,
-            R_world_root=np.where(learned[:, None, None], R[:, 0], p.R_world_root),
-            body_pose=np.where(learned[:, None, None, None], R[:, 1:], p.body_pose),
-            transl_world=np.where(learned[:, None], transl, p.transl_world),
+            R_world_root=R[:, 0],
+            body_pose=R[:, 1:],
+            transl_world=transl,
             learned=learned,
         )
     return replace(state, people=people)

@@ -90,6 +90,29 @@ def test_gaps_are_filled_again_from_better_poses(standing_scene: SceneMaker) -> 
     np.testing.assert_allclose(again.body_pose[20:35, 17], better[20:35, 17], atol=0.05)
 
 
+def test_gaps_that_cannot_be_learned_follow_the_people_beside_them(
+    standing_scene: SceneMaker,
+) -> None:
+    scene, body = standing_scene()
+    person = scene.people[1]
+    seen = person.observed.copy()
+    seen[20:35] = False
+    scene = replace(scene, people={1: replace(person, observed=seen)})
+    state = initialise(scene, body, RefinementConfig()).state
+    p = state.people[1]
+    there = np.where(p.observed[:, None], p.transl_world + [1.0, 0.0, 0.5], p.transl_world)
+    changed = replace(state, people={1: replace(p, transl_world=there)})
+    # With every frame a reconstruction of its own nothing says how fast anybody moves.
+    chunk = np.arange(scene.num_frames)
+    again = refill_gaps(changed, body, load_gap_model(), scene.fps, chunk).people[1]
+    assert again.learned is not None
+    assert not again.learned.any()
+    share = np.linspace(0.0, 1.0, 17)[1:-1, None]
+    line = (1 - share) * there[19] + share * there[35]
+    np.testing.assert_allclose(again.transl_world[20:35], line, atol=1e-9)
+    np.testing.assert_array_equal(again.transl_world[p.observed], there[p.observed])
+
+
 def test_geodesics_can_be_asked_for(standing_scene: SceneMaker) -> None:
     scene, body = standing_scene()
     person = scene.people[1]
