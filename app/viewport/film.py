@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import threading
 import time
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtCore import QObject, QRunnable, QThreadPool, QTimer, pyqtSignal
+from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
 from refine_engine.errors import RefinementError
 from refine_engine.scene import VideoFrames
@@ -19,20 +20,6 @@ NEAR_FRAMES = 4
 """A frame so little ahead of the last one is decoded on the way; any other needs a search."""
 SEARCH_MS = 200
 """Searches begin no sooner after each other: every one may decode a second of video."""
-
-
-class _Decode(QRunnable):
-    """Decodes one frame on a thread of the pool."""
-
-    def __init__(
-        self, video: VideoFrames, frame: int, done: Callable[[object, int, object], None]
-    ) -> None:
-        super().__init__()
-        self._video, self._frame, self._done = video, frame, done
-
-    def run(self) -> None:
-        """Decode, then hand over the picture."""
-        self._done(self._video, self._frame, decoded(self._video, self._frame))
 
 
 class Film(QObject):
@@ -61,8 +48,9 @@ class Film(QObject):
         self._search.setSingleShot(True)
         self._search.timeout.connect(self._decode_wanted)
         self._searched_at = -math.inf
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
+        # A thread of Python: one of Qt's pools would be waited for when it is collected, with
+        # Python's lock held that its work needs to end.
+        self._thread: threading.Thread | None = None
         self._decoded.connect(self._on_decoded)
 
     @property
@@ -93,7 +81,8 @@ class Film(QObject):
         self.set_video(None)
         self._search.stop()
         self.blockSignals(True)
-        self._pool.waitForDone()
+        if self._thread is not None:
+            self._thread.join()
 
     def _want(self, frame: int) -> None:
         self._wanted = frame
@@ -113,7 +102,15 @@ class Film(QObject):
         if not 0 < frame - self.number <= NEAR_FRAMES:
             self._searched_at = time.perf_counter()
         self._busy = True
-        self._pool.start(_Decode(self._video, frame, self._decoded.emit))
+        self._thread = threading.Thread(
+            target=self._decode, args=(self._video, frame), name="film", daemon=True
+        )
+        self._thread.start()
+
+    def _decode(self, video: VideoFrames, frame: int) -> None:
+        picture = decoded(video, frame)
+        with contextlib.suppress(RuntimeError):  # the window is gone, and Qt's half of this
+            self._decoded.emit(video, frame, picture)
 
     def _on_decoded(self, video: object, frame: int, picture: Bytes | None) -> None:
         self._busy = False
