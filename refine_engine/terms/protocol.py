@@ -7,8 +7,9 @@ same time in different threads, so ``loss`` must not change the term.
 
 Another package adds a term by passing an object of this protocol in ``extra_terms`` of
 :class:`~refine_engine.terms.problem.Problem`; its ``info.name`` is its key in the weights. A term
-without points (the motion prior) fills ``model.dense_blocks(reach=2)``: the gradient over the 69
-variables of each frame, positive semi-definite blocks within a frame and with the next two.
+without points (the motion prior) adds its gradient to ``model.variable_gradient`` and appends to
+``model.late`` what makes its positive semi-definite blocks, within a frame and with the next two,
+a few frames at a time; or it fills ``model.dense_blocks(reach=2)``, which keeps all of them.
 """
 
 from __future__ import annotations
