@@ -17,6 +17,7 @@ import numpy as np
 from scipy.special import erf
 
 from refine_engine.errors import InputError
+from refine_engine.geometry.rotations import nearest_rotation
 from refine_engine.motion_prior.gap_windows import (
     CHANNELS,
     CONTEXT,
@@ -195,7 +196,9 @@ def _load(path: Path) -> GapModel:
     if count == 0 or not (found["sensitivity"] > 0).all():
         raise InputError(path, "holds no network", remedy)
     numbers = {name: found[name].astype(np.float64) for name in shapes}
-    space = GapSpace(numbers["mean"], numbers["sensitivity"], numbers["components"])
+    space = GapSpace(
+        nearest_rotation(numbers["mean"]), numbers["sensitivity"], numbers["components"]
+    )
     return GapModel(space, {name: numbers[name] for name in LAYERS}, float(numbers["doubt"]))
 
 

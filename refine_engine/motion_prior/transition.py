@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from refine_engine.errors import InputError
+from refine_engine.geometry.rotations import nearest_rotation
 from refine_engine.motion_prior.features import (
     INPUTS,
     NUM_JOINTS,
@@ -179,7 +180,7 @@ def _load(path: Path) -> TransitionPrior:
         if found[name].shape != shape or not np.isfinite(found[name]).all():
             raise InputError(path, f"has '{name}' of shape {found[name].shape}", remedy)
     return TransitionPrior(
-        mean=np.ascontiguousarray(found["mean"], dtype=np.float64),
+        mean=np.ascontiguousarray(nearest_rotation(found["mean"])),
         weights=found["weights"].astype(np.float64),
         maps=found["maps"].astype(np.float64),
         scales=found["scales"].astype(np.float64),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,9 @@ class SubStageRun:
         windows = Windows(problem, self.plan.key, self.config, frames)
         roll_out = self._roll_out(packed, weights)
         refresh_targets(problem, packed, weights)
-        problem.prepare(packed, self.plan.key, weights, self._poll)
+        with contextlib.suppress(Stopped):
+            # What a stop leaves unprepared is not needed: no iteration follows.
+            problem.prepare(packed, self.plan.key, weights, self.poll)
         total, terms = problem.evaluate(packed, weights)
         if not total < float("inf"):
             raise OptimizationError(
@@ -100,21 +103,21 @@ class SubStageRun:
                 break
             if self._take_weights():
                 weights = self._weights()
-                problem.prepare(packed, self.plan.key, weights, self._poll)
+                problem.prepare(packed, self.plan.key, weights, self.poll)
                 damping, slow = Damping(self.damping), 0
             if refresh_targets(problem, packed, weights):
-                problem.prepare(packed, self.plan.key, weights, self._poll)
+                problem.prepare(packed, self.plan.key, weights, self.poll)
             try:
                 if roll_out is None:
-                    result = step(problem, packed, weights, free, damping, poll=self._poll)
+                    result = step(problem, packed, weights, free, damping, poll=self.poll)
                 else:
-                    result = roll_out.step(packed, weights, windows.horizon, self._poll)
+                    result = roll_out.step(packed, weights, windows.horizon, self.poll)
             except Stopped:
                 self.stopped = True
                 break
             damping = result.damping
             if not result.accepted and windows.grow():
-                problem.prepare(packed, self.plan.key, weights, self._poll)
+                problem.prepare(packed, self.plan.key, weights, self.poll)
                 continue
             if not result.accepted:
                 if self.control.has_unread_weights:
@@ -131,7 +134,7 @@ class SubStageRun:
             )
             if windows.settled(result):
                 windows.grow()
-                problem.prepare(packed, self.plan.key, weights, self._poll)
+                problem.prepare(packed, self.plan.key, weights, self.poll)
                 continue
             slow = slow + 1 if self._is_slow(result) else 0
             converged = result.converged(self.config.convergence_threshold)
@@ -141,7 +144,8 @@ class SubStageRun:
         windows.close()
         if roll_out is not None:
             roll_out.close()
-        problem.prepare(packed, self.plan.key, weights)
+        if iteration or not self.stopped:
+            problem.prepare(packed, self.plan.key, weights)
         if self.stopped:
             message = "stopped by the user; what was reached is kept"
         if iteration and self.guarded:
@@ -254,7 +258,14 @@ class SubStageRun:
         self.stopped = verdict == "stop"
         return not self.stopped
 
-    def _poll(self) -> None:
+    def poll(self) -> None:
+        """Hold, or leave what is being computed, where the caller asks for it.
+
+        Raises
+        ------
+        Cancelled, Stopped
+            The caller discards the run, or keeps what there is.
+        """
         if self.control.holds_inside:
             with self.clock.held():
                 self.control.hold()

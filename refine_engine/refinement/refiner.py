@@ -22,7 +22,7 @@ from refine_engine.refinement.initialisation.start import redetect_contacts
 from refine_engine.refinement.input import RefinementInput
 from refine_engine.refinement.likelihood import MotionScores, motion_scores
 from refine_engine.refinement.motion_scale import MotionScaleCurve, motion_scale_curve
-from refine_engine.refinement.optimisation import SubStageRun
+from refine_engine.refinement.optimisation import Stopped, SubStageRun
 from refine_engine.refinement.scale_report import scale_report
 from refine_engine.refinement.substages import PLANS, SubStagePlan, plan_of
 from refine_engine.solver.covariance import covariance
@@ -41,7 +41,7 @@ from refine_engine.terms.problem import Problem
 from refine_engine.terms.shape import REPETITION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from refine_engine.scene import Scene
 
@@ -254,16 +254,20 @@ class Stage5Refiner:
         if not isinstance(refinement_input, RefinementInput):
             refinement_input = RefinementInput.from_scene(refinement_input)
         scene = refinement_input.limited(self.config.max_frames).scene
-        with clock.held():
-            # Not a turn: a step that was asked for belongs to the first iteration.
-            control.hold()
+
+        def poll() -> None:
+            with clock.held():
+                # Not a turn: a step that was asked for belongs to the first iteration.
+                control.hold()
             if control.verdict == "cancel":
                 raise Cancelled
+
+        poll()
         self._scene, self._alpha_sigma, self._scaled = scene, None, False
         self._curve, self._scores = None, MotionScores()
         self._lambdas = self.config.weights()
         self._body = self._given_body or load_body_model(scene.gender)
-        begun, ended = self._init(scene, clock, given)
+        begun, ended = self._init(scene, clock, given, poll)
         yield begun
         assert self._start is not None
         results: list[SubStageResult] = [self._init_result(clock)]
@@ -291,7 +295,7 @@ class Stage5Refiner:
                 yield self._skip_snapshot(plan, state, clock, reason)
                 continue
             if key in _GAPS_FRESH:
-                state = self._with_gaps_filled(scene, state)
+                state = self._with_gaps_filled(scene, state, poll)
             if key in _GROUNDED and not grounded:
                 grounded = True
                 assert self._body is not None
@@ -319,7 +323,9 @@ class Stage5Refiner:
             yield end
         self._publish(initial, state, results, stopped=stopped, complete=True)
 
-    def _with_gaps_filled(self, scene: Scene, state: OptimizationState) -> OptimizationState:
+    def _with_gaps_filled(
+        self, scene: Scene, state: OptimizationState, poll: Callable[[], None]
+    ) -> OptimizationState:
         """The state, and the solver's targets, with gaps filled from the present motion."""
         gaps = any(not p.observed.all() for p in state.people.values())
         if not gaps or self.config.gap_filling != "learned":
@@ -327,19 +333,24 @@ class Stage5Refiner:
         assert self._body is not None
         assert self._problem is not None
         chunk = np.asarray(scene.cameras.chunk)
-        state = read_only(refill_gaps(state, self._body, load_gap_model(), scene.fps, chunk))
+        filled = refill_gaps(state, self._body, load_gap_model(), scene.fps, chunk, poll)
+        state = read_only(filled)
         self._problem.expect_filled(state)
         return state
 
     def _init(
-        self, scene: Scene, clock: Clock, given: OptimizationState | None
+        self,
+        scene: Scene,
+        clock: Clock,
+        given: OptimizationState | None,
+        poll: Callable[[], None],
     ) -> tuple[Snapshot, Snapshot]:
         """Initialise and pack the problem; the "begin" and "end" snapshots of it."""
         assert self._body is not None
         trusted = with_trusted_keypoints(scene, self._body)
         self._scene = scene = trusted.scene
         self._contacts = contact_source(self.config)
-        start = initialise(scene, self._body, self.config, self._contacts)
+        start = initialise(scene, self._body, self.config, self._contacts, poll)
         if trusted.exchanged or trusted.dropped:
             note = (
                 f"{trusted.exchanged} limb pairs had left and right exchanged and "
@@ -445,7 +456,13 @@ class Stage5Refiner:
         self._scaled = True
         if self._has_prior and self._scene is not None and self._body is not None:
             self._curve = motion_scale_curve(self._scene, self._body, state)
-        found = covariance(run.problem, run.packed, run.weights_used, free, joints=not run.coarse)
+        try:
+            found = covariance(
+                run.problem, run.packed, run.weights_used, free, run.poll, joints=not run.coarse
+            )
+        except Stopped:
+            run.stopped = True
+            return state
         self._alpha_sigma = None if found.alpha_sigma is None else REPETITION * found.alpha_sigma
         cues = self._start.scale.cues_log_sigma if self._start is not None else None
         if self._alpha_sigma is not None and cues is not None:

@@ -189,7 +189,9 @@ class ArrowProblem(Protocol[S]):
     threads: int
     """Worker threads asked for; 0 = one per core."""
 
-    def evaluate(self, state: S, weights: Mapping[str, float]) -> tuple[float, dict[str, float]]:
+    def evaluate(
+        self, state: S, weights: Mapping[str, float], poll: Poll | None = None
+    ) -> tuple[float, dict[str, float]]:
         """Total loss and the weighted loss of each active term."""
         ...
 
@@ -260,7 +262,7 @@ def step(
     run = people_runner(problem.threads, poll)
     clock = _Clock()
     with single_threaded_blas():
-        total, terms = problem.evaluate(state, weights)
+        total, terms = problem.evaluate(state, weights, poll)
         if not np.isfinite(total):
             message = problem.explain(state, weights)
             return StepResult(state, total, terms, damping, accepted=False, message=message)
@@ -272,7 +274,7 @@ def step(
         if kept is not None and kept.free == free and kept.fits(model):
             solution = _solve(model, free, value, problem.alpha_limits(state), run, kept)
             clock.lap("solve")
-            found, scale = _searched(problem, state, weights, total, solution)
+            found, scale = _searched(problem, state, weights, total, solution, poll)
             clock.lap("evaluate")
             if found is not None and total - found[1] > GOOD_SHARE * solution.predicted:
                 return _accepted(
@@ -294,7 +296,7 @@ def step(
                 continue
             finally:
                 clock.lap("solve")
-            found, scale = _searched(problem, state, weights, total, solution)
+            found, scale = _searched(problem, state, weights, total, solution, poll)
             clock.lap("evaluate")
             if found is None:
                 message = "no step lowers the loss any more"
@@ -361,6 +363,7 @@ def _searched(
     weights: Mapping[str, float],
     total: float,
     solution: _Solution,
+    poll: Poll | None,
 ) -> tuple[tuple[S, float, dict[str, float]] | None, float]:
     """The best of a few lengths of the step, and its length; None where none lowers the loss.
 
@@ -378,7 +381,7 @@ def _searched(
             scale * solution.own,
             scale * solution.shared,
         )
-        return (new, *problem.evaluate(new, weights))
+        return (new, *problem.evaluate(new, weights, poll))
 
     best, scale = at(1.0), 1.0
     if best[1] < total:

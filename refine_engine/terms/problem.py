@@ -238,7 +238,7 @@ class Problem:
         ]
 
     def evaluate(
-        self, state: Packed, weights: Mapping[str, float]
+        self, state: Packed, weights: Mapping[str, float], poll: Poll | None = None
     ) -> tuple[float, dict[str, float]]:
         """Total loss and the weighted loss of each active term."""
         key = {k: v for k, v in weights.items() if v > 0.0}
@@ -252,7 +252,7 @@ class Problem:
             posed = self._pose(p, state)
             return [term.loss(self.tracks[p], posed, common, w, None) for term, w in active]
 
-        table = np.array(people_runner(self.threads, None)(person, len(self.ids)))
+        table = np.array(people_runner(self.threads, poll)(person, len(self.ids)))
         terms: dict[str, float] = {}
         for k, (term, _) in enumerate(active):
             # Two terms may share a name (and its weight): body sizes and the motion likelihood.

@@ -35,7 +35,7 @@ INFO = TermInfo(
 )
 
 
-SHARE_WITH_PRIOR = 0.15
+SHARE_WITH_PRIOR = 0.12
 """Share of the weight while the motion prior counts, which expects accelerations itself: together
 at full weight they flatten motion below the truth's jitter (measured, see docs/motion-prior.md)."""
 

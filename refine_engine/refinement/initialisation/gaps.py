@@ -12,7 +12,7 @@ from refine_engine.motion_prior.gap_filling import fill_gap, geodesic_gap
 from refine_engine.motion_prior.gap_windows import RATE, seen_motion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from refine_engine.body import BodyModel
     from refine_engine.motion_prior.gap_model import GapModel
@@ -121,6 +121,7 @@ def refill_gaps(
     model: GapModel,
     fps: float,
     chunk: IntArray,
+    poll: Callable[[], None] = lambda: None,
 ) -> OptimizationState:
     """The state with its gaps filled anew from the present motion beside them.
 
@@ -131,9 +132,12 @@ def refill_gaps(
     ----------
     chunk
         Reconstruction chunk of each video frame.
+    poll
+        Called between people; it may raise to leave it.
     """
     people = {}
     for i, p in state.people.items():
+        poll()
         people[i] = p
         if p.observed.all():
             continue

@@ -24,7 +24,7 @@ from refine_engine.state import OptimizationState, PersonState
 from refine_engine.terms.floor import FloorTilt, floor_tilt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from refine_engine.body import BodyModel
     from refine_engine.config import RefinementConfig
@@ -50,16 +50,22 @@ def initialise(
     body: BodyModel,
     config: RefinementConfig,
     source: ContactSource | None = None,
+    poll: Callable[[], None] = lambda: None,
 ) -> Start:
     """Fill gaps, find ``alpha_0``, the ground and the first contacts.
 
-    The world must be Y up (importers see to that). ``source`` sharpens the contacts.
+    The world must be Y up (importers see to that). ``source`` sharpens the contacts; ``poll`` is
+    called between people and may raise to leave it.
     """
     scale = initial_scale(scene, body, config)
     model = load_gap_model() if config.gap_filling == "learned" else None
     gaps: list[Gap] = []
-    people = {i: _dense(scene, body, i, scale.alpha_0, model, gaps) for i in sorted(scene.people)}
+    people = {}
+    for i in sorted(scene.people):
+        poll()
+        people[i] = _dense(scene, body, i, scale.alpha_0, model, gaps)
     feet = {i: feet_of(body, p) for i, p in people.items()}
+    poll()
     plane, ground_note, floor = _ground(scene, config, people, feet, scale.alpha_0)
     chunks = int(scene.cameras.chunk.max(initial=0)) + 1
     state = OptimizationState(

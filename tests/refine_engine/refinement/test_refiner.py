@@ -12,11 +12,13 @@ import pytest
 from refine_engine.config import ENABLE_KEYS, TERM_NAMES, RefinementConfig
 from refine_engine.errors import Cancelled, OptimizationError
 from refine_engine.geometry.rotations import exp_so3
+from refine_engine.refinement import refiner as refiner_module
 from refine_engine.refinement.control import RunControl
 from refine_engine.refinement.input import RefinementInput
 from refine_engine.refinement.refiner import Stage5Refiner
 from refine_engine.scene import Scene
 from refine_engine.state import SUBSTAGES, Snapshot
+from refine_engine.terms.problem import Problem
 
 QUICK = RefinementConfig(
     root_fitting_iterations=3,
@@ -152,6 +154,38 @@ def test_stop_keeps_what_was_reached(noisy: tuple[Scene, Scene]) -> None:
     assert not refiner.output.convergence_achieved
     moved = refiner.output.state.people[1].transl_world
     np.testing.assert_array_equal(moved, last.state.people[1].transl_world)
+
+
+@pytest.mark.parametrize("where", ["prepare", "covariance"])
+def test_a_stop_between_iterations_keeps_too(
+    noisy: tuple[Scene, Scene], where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control = RunControl()
+    original = Problem.prepare if where == "prepare" else refiner_module.covariance
+
+    def stopping(*args: Any, **options: Any) -> Any:
+        if where == "covariance" or args[2] == "scale":
+            control.stop()
+        poll = args[4]
+        if poll is not None:
+            poll()
+        return original(*args, **options)
+
+    if where == "prepare":
+
+        def prepare(
+            self: Problem, packed: Any, key: str, weights: Any = None, poll: Any = None
+        ) -> None:
+            stopping(self, packed, key, weights, poll)
+
+        monkeypatch.setattr(Problem, "prepare", prepare)
+    else:
+        monkeypatch.setattr(refiner_module, "covariance", stopping)
+    refiner = Stage5Refiner(QUICK)
+    last = list(refiner.iterate(RefinementInput.from_scene(noisy[1]), control))[-1]
+    assert refiner.output.status == "stopped"
+    assert last.sub_stage == "scale"
+    assert np.isfinite(last.total_loss)
 
 
 def test_cancel_discards(noisy: tuple[Scene, Scene]) -> None:

@@ -159,7 +159,7 @@ class Valley:
         follow = s.frames.ravel() - np.exp(s.alpha)
         return np.concatenate([10 * follow, [s.alpha - 1.0]])
 
-    def evaluate(self, state, weights):
+    def evaluate(self, state, weights, poll=None):
         loss = 0.5 * float((self.residuals(state) ** 2).sum())
         loss = np.nan if self.broken else loss
         return loss, {"valley": loss}
