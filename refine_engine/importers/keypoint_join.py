@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from refine_engine.errors import InputError
 from refine_engine.importers.boxes import overlap
@@ -85,6 +84,9 @@ def join_detections(
     unused
         Detections that belong to nobody.
     """
+    # Half a second to import, and most folders have nothing to join.
+    from scipy.optimize import linear_sum_assignment
+
     J = LAYOUT_SIZES[detected.layout]
     result = {i: np.zeros((len(p.frames), J, 3)) for i, p in people.items()}
     row_of = {i: {int(f): k for k, f in enumerate(p.frames)} for i, p in people.items()}
