@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 FLOORS: Mapping[str, float] = {"keypoints": 3.0, "depth": 0.03, "slide": 0.001}
 """Below these (pixels; log depth; metres a frame) a difference is noise of the evidence itself.
@@ -39,7 +39,11 @@ UNITS: Mapping[str, tuple[float, str, str]] = {
 }
 
 
-def compare(before: Mapping[str, float], after: Mapping[str, float]) -> Verdict:
+def compare(
+    before: Mapping[str, float],
+    after: Mapping[str, float],
+    judged_by: Collection[str] = tuple(UNITS),
+) -> Verdict:
     """Compare held-out evidence before and after a sub-stage.
 
     Parameters
@@ -47,20 +51,25 @@ def compare(before: Mapping[str, float], after: Mapping[str, float]) -> Verdict:
     before, after
         Kind of evidence to its error (smaller is better), as ``Problem.evidence`` gives it. Kinds
         that are not in both are left out.
+    judged_by
+        Kinds that count; the others are only told.
     """
     kinds = [k for k in before if k in after and np.isfinite([before[k], after[k]]).all()]
     if not kinds:
         return Verdict(False, "")
+    text = ", ".join(_phrase(k, before[k], after[k]) for k in kinds)
     logs = {
         k: float(np.log((after[k] + FLOORS.get(k, 0.0)) / (before[k] + FLOORS.get(k, 0.0))))
         if before[k] + FLOORS.get(k, 0.0) > 0
         else 0.0
         for k in kinds
+        if k in judged_by
     }
+    if not logs:
+        return Verdict(False, text)
     mean = float(np.mean(list(logs.values())))
     worst = max(logs, key=lambda k: logs[k])
     worse = mean > np.log1p(TOLERANCE) or (logs[worst] > np.log1p(LARGEST) and mean > -0.5)
-    text = ", ".join(_phrase(k, before[k], after[k]) for k in kinds)
     return Verdict(worse, text, float(np.expm1(mean)))
 
 

@@ -149,7 +149,7 @@ class SubStageRun:
         if self.stopped:
             message = "stopped by the user; what was reached is kept"
         if iteration and self.guarded:
-            verdict = compare(before, problem.evidence(packed))
+            verdict = compare(before, problem.evidence(packed), self.plan.judged_by)
             if verdict.worse:
                 status, current = "rolled_back", state
                 worse = f"made held-out evidence worse ({verdict.message}): rolled back"

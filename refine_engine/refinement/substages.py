@@ -35,6 +35,9 @@ class SubStagePlan:
     patience: int = 2
     """So many iterations in a row that gain next to nothing end it."""
 
+    judged_by: tuple[str, ...] = ("keypoints", "depth", "slide")
+    """Kinds of held-out evidence that the guard compares."""
+
     def enabled(self, config: RefinementConfig) -> bool:
         """Whether the settings want it; ``init`` always runs."""
         return self.key == "init" or bool(getattr(config, ENABLE_KEYS[self.key]))
@@ -73,7 +76,15 @@ PLANS: Mapping[SubStage, SubStagePlan] = {
             None,
             (),
         ),
-        SubStagePlan("root", "Root fitting", "turns and moves people", Free(), ("data", "smooth")),
+        SubStagePlan(
+            "root",
+            "Root fitting",
+            "turns and moves people",
+            Free(),
+            ("data", "smooth"),
+            # Poses stay as measured: feet of wrong poses slide wherever the body is put.
+            judged_by=("keypoints", "depth"),
+        ),
         SubStagePlan(
             "smpl",
             "SMPL fitting",

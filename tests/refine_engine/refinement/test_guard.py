@@ -33,3 +33,13 @@ def test_without_evidence_nothing_is_judged() -> None:
     assert not verdict.worse
     assert verdict.message == ""
     assert not compare({"depth": float("nan")}, {"depth": 1.0}).worse
+
+
+def test_only_the_evidence_that_judges_counts() -> None:
+    before = {"keypoints": 16.0, "slide": 0.010}
+    after = {"keypoints": 15.0, "slide": 0.020}
+    assert compare(before, after).worse
+    told = compare(before, after, ("keypoints", "depth"))
+    assert not told.worse
+    assert "foot slide" in told.message
+    assert not compare({"slide": 0.01}, {"slide": 0.02}, ("keypoints",)).worse
