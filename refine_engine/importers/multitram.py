@@ -170,7 +170,7 @@ def _joined(
             "B5",
             len(joined.joins),
             "The reconstruction was made in chunks, each with its own origin and unit; they were "
-            f"joined into one world ({details}). Nothing is smoothed across their borders.",
+            f"joined into one world ({details}). People go on across their borders.",
         )
     return joined
 

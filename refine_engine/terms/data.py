@@ -388,7 +388,7 @@ class Data:
         rate = track.fps / 30.0
         total += shift_loss(
             posed.shift,
-            track.link1,
+            track.camera_link,
             track.shift_sigma,
             SHIFT_STEP / np.sqrt(rate),
             weight,

@@ -96,9 +96,11 @@ class Track:
     pixel_scale: Array
     """(n,) 500 / height of the person's box: pixels at a 500 px person."""
     link1: Array
-    """(n,) weight of what couples frames t and t + 1: 0 over a camera reset and at the end."""
+    """(n,) weight of what couples frames t and t + 1: little in long gaps, 0 at the end."""
     link2: Array
     """(n,) the same for frames t, t + 1, t + 2."""
+    camera_link: Array
+    """(n,) as ``link1`` for what the cameras say, which jumps where a chunk ends: 0 there too."""
     stature: float | None
     """Entered standing height, metres."""
     size_measured: float

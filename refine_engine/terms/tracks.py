@@ -35,7 +35,7 @@ time. Nothing else in the problem may turn the cameras, and a foot on the ground
 would otherwise be pushed half a metre along the ray to meet a picture that is 0.3 degrees too
 low. One frame in thirty counts, hence a value five and more times as large."""
 FIRST_SHIFT_SIGMA = 1e-3
-"""The same for the first camera of a chunk, which is exact: the world is defined by it."""
+"""The same for the first camera, which is exact: the world is defined by it."""
 HELD_OUT = 10
 """Every so-manieth keypoint is held out as evidence for the guard."""
 LONGEST_BRIDGE_S = 1.0
@@ -84,7 +84,9 @@ def build_track(
     weight = confidence**2 * layout.keypoint_trust
     pixels[weight == 0.0] = 0.0
     held = held_out_keypoints(n, pixels.shape[1], person.id) & hold_out
-    link1, link2 = _links(frames, observed, np.asarray(cameras.chunk)[frames], scene.fps)
+    chunk = np.array(np.asarray(cameras.chunk)[frames], dtype=np.int64)
+    link1, link2 = _links(frames, observed, scene.fps)
+    camera_link = np.where(np.append(chunk[1:] == chunk[:-1], False), link1, 0.0)
     log_distance, seen = _distances(body, person, rows, columns, n)
     return Track(
         id=person.id,
@@ -93,8 +95,8 @@ def build_track(
         R_cam=R_cam,
         t_cam=np.array(cameras.t_cam_world[frames], dtype=np.float64),
         intrinsics=np.ascontiguousarray(intrinsics),
-        chunk=np.array(np.asarray(cameras.chunk)[frames], dtype=np.int64),
-        shift_sigma=_shift_sigma(frames, np.asarray(cameras.chunk), scene.fps),
+        chunk=chunk,
+        shift_sigma=_shift_sigma(frames, scene.fps),
         observed=observed,
         R_measured=np.ascontiguousarray(measured, dtype=np.float64),
         rotation_trust=trust,
@@ -104,7 +106,7 @@ def build_track(
         betas_sigma=float(person.betas_sigma),
         log_distance=log_distance,
         pelvis_measured=np.array(rest_joints(body, person.betas)[0]),
-        distance_link=np.where(np.append(seen[1:] & seen[:-1], False), link1, 0.0),
+        distance_link=np.where(np.append(seen[1:] & seen[:-1], False), camera_link, 0.0),
         layout=layout,
         pixels=pixels,
         keypoint_weight=np.where(held, 0.0, weight),
@@ -112,6 +114,7 @@ def build_track(
         pixel_scale=REFERENCE_HEIGHT_PX
         / _box_heights(scene, body, person, state, everyone, frames),
         link1=link1,
+        camera_link=camera_link,
         link2=link2,
         stature=config.stature.get(person.id),
         size_measured=float(body_size(body, person.betas).value),
@@ -226,18 +229,19 @@ def _box_heights(
     return np.clip(cameras.intrinsics[frames, 1, 1] * height / distance, 0.02 * tall, 3.0 * tall)
 
 
-def _shift_sigma(frames: IntArray, chunk: IntArray, fps: float) -> Array:
+def _shift_sigma(frames: IntArray, fps: float) -> Array:
     """(n,) how far the image may be off in each frame, see :data:`SHIFT_SIGMA`."""
-    first = np.flatnonzero(np.diff(chunk, prepend=chunk[0] - 1))
     sigma = np.full(len(frames), SHIFT_SIGMA * np.sqrt(fps / 30.0))
-    sigma[np.isin(frames, first)] = FIRST_SHIFT_SIGMA
+    sigma[frames == 0] = FIRST_SHIFT_SIGMA
     return sigma
 
 
-def _links(
-    frames: IntArray, observed: BoolArray, chunk: IntArray, fps: float
-) -> tuple[Array, Array]:
-    """Weights of couplings of t with t + 1, and of t, t + 1, t + 2."""
+def _links(frames: IntArray, observed: BoolArray, fps: float) -> tuple[Array, Array]:
+    """Weights of couplings of t with t + 1, and of t, t + 1, t + 2.
+
+    People go on where a reconstruction chunk ends: it is one film. Only what the cameras say
+    jumps there.
+    """
     n = len(frames)
     inside = np.ones(n)
     start = 0
@@ -249,7 +253,7 @@ def _links(
             inside[start:stop] = LONG_GAP_LINK
         start = max(stop, start + 1)
     link1 = np.zeros(n)
-    link1[:-1] = np.minimum(inside[:-1], inside[1:]) * (chunk[1:] == chunk[:-1])
+    link1[:-1] = np.minimum(inside[:-1], inside[1:])
     link2 = np.zeros(n)
     link2[:-2] = np.minimum(link1[:-2], link1[1:-1])
     return link1, link2
