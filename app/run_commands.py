@@ -129,40 +129,28 @@ def register_run(w: MainWindow) -> None:
 
 def _parts(w: MainWindow, ready: Callable[[], bool]) -> None:
     """Running a part of the seven, from the menu and the palette as from a row's right click."""
-    s, add = w.session, w.registry.add
-    for sub_stage in SUBSTAGES[1:]:
-        add(
-            Command(
-                f"run.to_{sub_stage}",
-                f"To {TITLES[sub_stage]}",
-                "Run",
-                "Run from the input, and end after this sub-stage",
-                submenu="Run &to",
-                when=ready,
-            ),
-            lambda last=sub_stage: s.run(None, last),
-        )
-    for sub_stage in SUBSTAGES[1:]:
-        add(
-            Command(
-                f"run.from_{sub_stage}",
-                f"From {TITLES[sub_stage]}",
-                "Run",
-                "Go on from the shown state with this sub-stage and those after it",
-                submenu="Run &from",
-                when=ready,
-            ),
-            lambda first=sub_stage: s.run(first, None),
-        )
-    for sub_stage in SUBSTAGES[1:]:
-        add(
-            Command(
-                f"run.only_{sub_stage}",
-                f"Only {TITLES[sub_stage]}",
-                "Run",
-                "Run this sub-stage alone, on the shown state",
-                submenu="Run &only",
-                when=ready,
-            ),
-            lambda only=sub_stage: s.run(only, only),
-        )
+    for part, title, does, begins_here, ends_here in (
+        ("to", "To", "Run from the input, and end after this sub-stage", False, True),
+        (
+            "from",
+            "From",
+            "Go on from the shown state with this sub-stage and those after it",
+            True,
+            False,
+        ),
+        ("only", "Only", "Run this sub-stage alone, on the shown state", True, True),
+    ):
+        for sub_stage in SUBSTAGES[1:]:
+            first = sub_stage if begins_here else None
+            last = sub_stage if ends_here else None
+            w.registry.add(
+                Command(
+                    f"run.{part}_{sub_stage}",
+                    f"{title} {TITLES[sub_stage]}",
+                    "Run",
+                    does,
+                    submenu=f"Run &{part}",
+                    when=ready,
+                ),
+                lambda first=first, last=last: w.session.run(first, last),
+            )

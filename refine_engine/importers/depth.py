@@ -63,11 +63,6 @@ class FolderDepth:
         self._upsampled = min(self.size) > NETWORK_SIZE
 
     @property
-    def num_maps(self) -> int:
-        """Number of depth maps."""
-        return len(self._maps)
-
-    @property
     def has_confidence(self) -> bool:
         """Whether any confidence is stored."""
         return bool(self._sigma)

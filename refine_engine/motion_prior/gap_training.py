@@ -148,14 +148,6 @@ def joined_clips(space: GapSpace, clips: Sequence[Clip]) -> SeenMotion:
     return seen_motion(space.mean, R, transl, 1.0, RATE, joined)
 
 
-def missing_waves(
-    space: GapSpace, motion: SeenMotion, around: Windows, left: Array, right: Array
-) -> Array:
-    """(m, 7, 51) what the cubic lacks in gaps that were seen after all."""
-    truth = channels_between(motion, around, left, right, QUANTILES)
-    return np.asarray(_TO_WAVES @ space.parts(truth - spline(around, QUANTILES)))
-
-
 def _train_network(
     space: GapSpace,
     clips: Sequence[Clip],

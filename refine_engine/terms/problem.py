@@ -194,11 +194,6 @@ class Problem:
         ]
         self._forget()
 
-    @property
-    def term_names(self) -> frozenset[str]:
-        """Names of all terms that there are, active or not."""
-        return frozenset(term.info.name for term in self.terms)
-
     def prepare(
         self,
         packed: Packed,
