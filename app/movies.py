@@ -7,7 +7,8 @@ end the recording.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -65,9 +66,11 @@ class VideoFile:
             rate = Fraction(fps).limit_denominator(1001)
             self._stream = self._container.add_stream(codec, rate=rate)
         except (OSError, ValueError) as error:
-            self._temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # there may be no such folder to delete it from
+                self._temporary.unlink(missing_ok=True)
+            why = getattr(error, "strerror", None) or error
             raise ExportError(
-                path, f"cannot be written ({error})", "choose another place, ending in .mp4"
+                path, f"cannot be written ({why})", "choose another place, ending in .mp4"
             ) from None
         self._stream.width, self._stream.height = size.width(), size.height()
         self._stream.pix_fmt = "yuv420p"
@@ -75,20 +78,46 @@ class VideoFile:
             self._stream.options = {"preset": "veryfast", "crf": "18"}
 
     def add(self, picture: NDArray[np.uint8]) -> None:
-        """Encode one (H, W, 3) RGB picture."""
+        """Encode one (H, W, 3) RGB picture.
+
+        Raises
+        ------
+        ExportError
+            The file cannot be written any more, say because the disk is full.
+        """
         frame = self._av.VideoFrame.from_ndarray(picture, "rgb24")
-        self._container.mux(self._stream.encode(frame))
+        with self._writing():
+            self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        """Complete the file and give it its name."""
-        self._container.mux(self._stream.encode())
-        self._container.close()
-        os.replace(self._temporary, self.path)
+        """Complete the file and give it its name.
+
+        Raises
+        ------
+        ExportError
+            The file cannot be completed.
+        """
+        with self._writing():
+            self._container.mux(self._stream.encode())
+            self._container.close()
+            os.replace(self._temporary, self.path)
 
     def discard(self) -> None:
-        """Leave nothing behind."""
-        self._container.close()
-        self._temporary.unlink(missing_ok=True)
+        """Leave nothing behind, also where the disk is full."""
+        with suppress(OSError):  # closing writes what is still held back
+            self._container.close()
+        with suppress(OSError):
+            self._temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            why = error.strerror or error
+            raise ExportError(
+                self.path, f"cannot be written ({why})", "make room or choose another place"
+            ) from None
 
 
 class Recording(QObject):

@@ -91,3 +91,24 @@ def test_bad_places_explain_themselves(tmp_path: Path) -> None:
 
 def test_videos_have_even_sizes() -> None:
     assert even(QSize(641, 1)) == QSize(640, 2)
+
+
+def test_a_place_that_is_no_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(ExportError, match="Not a directory"):
+        VideoFile(tmp_path / "file" / "turn.mp4", SIZE, 25.0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_ends_the_recording_with_one_sentence(tmp_path: Path, qtbot: Any) -> None:
+    path = tmp_path / "turn.mp4"
+    (tmp_path / "turn.part.mp4").symlink_to("/dev/full")
+    put_back: list[int] = []
+    recording = record(path, lambda _: plain("#c00000"), lambda: put_back.append(1))
+    with qtbot.waitSignal(recording.ended, timeout=10000) as ended:
+        recording.start()
+    assert ended.args is not None
+    assert isinstance(ended.args[0], ExportError)
+    assert "No space left" in str(ended.args[0])
+    assert put_back == [1]
+    assert list(tmp_path.iterdir()) == []
