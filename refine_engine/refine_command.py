@@ -141,21 +141,34 @@ def _config_file(given: str) -> Path:
 
 @contextmanager
 def _stop_on_interrupt(control: RunControl) -> Iterator[None]:
-    """Ctrl-C asks the engine to stop and keep; a second one interrupts for real."""
+    """Ctrl-C asks the engine to stop and keep; a second one interrupts for real.
+
+    So does what a cluster or a shutdown sends (SIGTERM), and a terminal that closes (SIGHUP,
+    unless `nohup` has it ignored).
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.getsignal(signal.SIGINT)
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    if hasattr(signal, "SIGHUP") and before[signal.SIGHUP] == signal.SIG_IGN:
+        del before[signal.SIGHUP]
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         control.stop()
-        signal.signal(signal.SIGINT, before)
+        restore()
 
-    signal.signal(signal.SIGINT, stop)
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()
 
 
 def _summary(done: FolderRun) -> str:

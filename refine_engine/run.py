@@ -29,6 +29,7 @@ from refine_engine.importers import load_results
 from refine_engine.refinement.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from refine_engine.refinement.input import RefinementInput
 from refine_engine.refinement.refiner import Stage5Refiner
+from refine_engine.safe_files import only_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -135,8 +136,8 @@ def refine_folder(
     Raises
     ------
     RefinementError
-        Bad input, failure, or cancelled; nothing but the checkpoint of finished sub-stages is
-        written then.
+        Bad input, failure, cancelled, or another run writes there at this moment; nothing but the
+        checkpoint of finished sub-stages is written then.
     """
     folder = Path(folder)
     config = config or RefinementConfig()
@@ -144,17 +145,18 @@ def refine_folder(
     target = Path(output) if output is not None else _default_output(folder, scene)
     body = load_body_model(scene.gender, search=(body_file,))
     refinement_input = RefinementInput.from_scene(scene).limited(config.max_frames)
-    checkpoint = read_checkpoint(target / CHECKPOINT_FILE) if resume else None
-    if checkpoint is not None:
-        _check_matches(checkpoint, refinement_input.scene, target / CHECKPOINT_FILE)
-    refiner = Stage5Refiner(config, body)
-    for snapshot in _iterate(refiner, refinement_input, control, checkpoint):
-        if snapshot.event == "end":
-            _save(target, refiner.output, config)
-        if watch is not None:
-            watch(snapshot)
-    scene = refinement_input.scene
-    results = write_run(target, refiner.output, scene, body, config, folder / TRUTH_FILE)
+    with only_writer(target):
+        checkpoint = read_checkpoint(target / CHECKPOINT_FILE) if resume else None
+        if checkpoint is not None:
+            _check_matches(checkpoint, refinement_input.scene, target / CHECKPOINT_FILE)
+        refiner = Stage5Refiner(config, body)
+        for snapshot in _iterate(refiner, refinement_input, control, checkpoint):
+            if snapshot.event == "end":
+                _save(target, refiner.output, config)
+            if watch is not None:
+                watch(snapshot)
+        scene = refinement_input.scene
+        results = write_run(target, refiner.output, scene, body, config, folder / TRUTH_FILE)
     return FolderRun(results, refiner.output, target)
 
 

@@ -16,8 +16,8 @@ from scipy.spatial.transform import Rotation, RotationSpline
 
 from refine_engine.body import move_rigidly
 from refine_engine.errors import ExportError
-from refine_engine.exporters.arrays import npz_bytes
 from refine_engine.geometry.rotations import axis_angle_from_matrix
+from refine_engine.safe_files import npz_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

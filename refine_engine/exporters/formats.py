@@ -156,7 +156,7 @@ FORMATS: Mapping[str, ExportFormat] = {
 def export(
     name: str, content: ExportContent, path: str | Path, options: ExportOptions | None = None
 ) -> list[Path]:
-    """Write one format; each file appears whole or not at all.
+    """Write one format: all of its files whole or, where one cannot be written, none.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def export(
         ``overwrite`` is not set), or cannot be written.
     """
     # Here, because it loads numpy and more, and the table above is wanted without.
-    from refine_engine.exporters.results_json import write_bytes
+    from refine_engine.safe_files import write_files
 
     options = options or ExportOptions()
     if name not in FORMATS:
@@ -201,8 +201,7 @@ def export(
     files = target.build(content.restricted(options.people, options.frames), options)
     places = {path / name if target.is_folder else path: data for name, data in files.items()}
     _refuse_existing(list(places), options)
-    for place, data in places.items():
-        write_bytes(place, data)
+    write_files(places)
     return list(places)
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refine_engine.exporters.arrays import npz_bytes
 from refine_engine.geometry.rotations import axis_angle_from_matrix
+from refine_engine.safe_files import npz_bytes
 
 if TYPE_CHECKING:
     from refine_engine.exporters.content import ExportContent

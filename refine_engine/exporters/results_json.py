@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
-import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refine_engine.errors import ExportError
 from refine_engine.geometry.rotations import axis_angle_from_matrix
-from refine_engine.refinement.checkpoint import write_npz
+from refine_engine.safe_files import npz_bytes, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,9 +113,9 @@ def write_results(
     before_after: Mapping[str, Any] | None = None,
     body_name: str | None = None,
 ) -> dict[str, Any]:
-    """Write JSON, people and cameras; each file appears whole or not at all.
+    """Write JSON, people and cameras: all of them or, where one cannot be written, none.
 
-    The JSON is written last: where it exists, the arrays it describes exist too.
+    The JSON appears last: where it exists, the arrays it describes exist too.
 
     Returns
     -------
@@ -130,11 +127,14 @@ def write_results(
     ExportError
         A file cannot be written.
     """
-    for i, person in output.state.people.items():
-        write_npz(folder / f"person_{i:03d}" / PERSON_FILE, person_arrays(person, scene.fps))
-    write_npz(folder / CAMERAS_FILE, camera_arrays(output.state, scene))
     content = results_dict(output, scene, config, before_after, body_name)
-    write_json(folder / RESULTS_FILE, content)
+    files = {
+        folder / f"person_{i:03d}" / PERSON_FILE: npz_bytes(person_arrays(person, scene.fps))
+        for i, person in output.state.people.items()
+    }
+    files[folder / CAMERAS_FILE] = npz_bytes(camera_arrays(output.state, scene))
+    files[folder / RESULTS_FILE] = json_bytes(content)
+    write_files(files)
     return content
 
 
@@ -198,15 +198,20 @@ def versions() -> dict[str, str]:
     return found
 
 
+def json_bytes(content: Mapping[str, Any]) -> bytes:
+    """JSON without NaN, as a file holds it."""
+    return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON without NaN, to a temporary name first.
+    """Write JSON without NaN; the file appears whole or not at all.
 
     Raises
     ------
     ExportError
         The file cannot be written.
     """
-    write_bytes(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+    write_files({path: json_bytes(content)})
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -217,20 +222,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     ExportError
         The file cannot be written.
     """
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise ExportError(
-            path, f"cannot be written ({error.strerror})", "choose another place"
-        ) from None
+    write_files({path: content})
 
 
 def _person_dict(person: PersonState) -> dict[str, Any]:

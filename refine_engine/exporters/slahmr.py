@@ -12,9 +12,9 @@ import numpy as np
 
 from refine_engine.body import move_rigidly
 from refine_engine.exporters.amass import caveats
-from refine_engine.exporters.arrays import npz_bytes
 from refine_engine.geometry.planes import moved
 from refine_engine.geometry.rotations import axis_angle_from_matrix
+from refine_engine.safe_files import npz_bytes
 
 if TYPE_CHECKING:
     from refine_engine.exporters.content import ExportContent

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refine_engine.errors import ExportError, InputError
-from refine_engine.safe_files import open_npz
+from refine_engine.errors import InputError
+from refine_engine.safe_files import npz_bytes, open_npz, write_files
 from refine_engine.state import (
     SUBSTAGES,
     OptimizationState,
@@ -107,27 +105,14 @@ def write_checkpoint(
 
 
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays to ``path`` atomically: a temporary file beside it, then a rename.
+    """Write arrays to ``path``, which appears whole or not at all.
 
     Raises
     ------
     ExportError
         The folder or file cannot be written.
     """
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise ExportError(
-            path, f"cannot be written ({error.strerror})", "choose another place"
-        ) from None
+    write_files({path: npz_bytes(arrays)})
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -1,4 +1,4 @@
-"""Readers that never run what they read: arrays, restricted pickles, torch files."""
+"""Readers that never run what they read: arrays, restricted pickles, torch files; whole writing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from refine_engine.safe_files.npz import ArrayFile, find_npz, open_npz, read_arr
 from refine_engine.safe_files.pickles import load_object_array, load_pickle
 from refine_engine.safe_files.signatures import file_kind
 from refine_engine.safe_files.torch_files import load_torch
+from refine_engine.safe_files.writing import npz_bytes, only_writer, write_files
 
 __all__ = [
     "ArrayFile",
@@ -16,7 +17,10 @@ __all__ = [
     "load_object_array",
     "load_pickle",
     "load_torch",
+    "npz_bytes",
+    "only_writer",
     "open_npz",
     "read_array",
     "read_header",
+    "write_files",
 ]

@@ -22,6 +22,7 @@ from refine_engine.evaluation.synthetic.scene import make_scene
 from refine_engine.refinement.checkpoint import read_checkpoint
 from refine_engine.refinement.control import RunControl
 from refine_engine.run import refine_folder, run_refinement
+from refine_engine.safe_files import only_writer
 
 QUICK = RefinementConfig(
     root_fitting_iterations=2,
@@ -238,8 +239,21 @@ def test_json_on_the_command_line(sample: Path, capsys: pytest.CaptureFixture[st
     assert Path(found["output"]).is_dir()
 
 
+def test_two_runs_do_not_write_one_folder_at_once(
+    sample: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refine_folder(sample, config=QUICK)
+    output = sample / "5_refinement"
+    before = {p: p.read_bytes() for p in output.rglob("*") if p.is_file()}
+    with only_writer(output):
+        assert cli.main(["refine", str(sample), *QUICK_SETTINGS]) == 1
+    assert "5_refinement: is being written by another run" in capsys.readouterr().err
+    assert {p: p.read_bytes() for p in output.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupt_keeps_what_was_reached(
-    sample: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    sample: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     from refine_engine import progress
 
@@ -248,11 +262,13 @@ def test_interrupt_keeps_what_was_reached(
     def show_and_interrupt(self: Any, snapshot: Any) -> None:
         shown(self, snapshot)
         if snapshot.sub_stage == "smpl" and snapshot.event == "iteration":
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
     assert threading.current_thread() is threading.main_thread()
     monkeypatch.setattr(progress.Progress, "show", show_and_interrupt)
+    before = signal.getsignal(number)
     assert cli.main(["refine", str(sample), *QUICK_SETTINGS]) == 130
+    assert signal.getsignal(number) == before
     stored = json.loads((sample / "5_refinement" / "refinement_results.json").read_text())
     assert stored["status"] == "stopped"
     assert read_checkpoint(sample / "5_refinement" / "checkpoint.npz").next_substage == "smpl"
