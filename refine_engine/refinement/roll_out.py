@@ -6,11 +6,13 @@ the default mode, in which states stay the variables, is far cheaper and has no 
 
 The engine's terms know nothing of networks. Their exact gradient by each frame's place and turns is
 pulled back through the decoded motion by automatic differentiation. Windows always begin at frame
-0 and grow by ``motion_prior_chunk_size``; frames beyond the window stay where they are.
+0 and grow by ``motion_prior_chunk_size``; frames beyond the window stay where they are. Steps are
+of 1/30 s, for HuMoR knows no other; at other rates the frames are read between them.
 
 Parts of the loss beside the engine's terms, all at the weight of ``cvae`` and in the proportions of
 SLAHMR's published settings (motion 0.075, joint consistency 100, bone length 2000): the nats of the
-latents, those of the first state where there is a mixture, the distance between the decoder's
+latents, those of the first state where there is a mixture (more in a window, in which there are
+fewer other numbers: by the clip's frames over the window's), the distance between the decoder's
 joints and the body's, and how much the decoder's bones change their length.
 """
 
@@ -24,13 +26,15 @@ import torch
 
 from refine_engine.body import PARENTS, rest_joints
 from refine_engine.motion_prior.humor.initial_state import initial_vector
-from refine_engine.motion_prior.humor.networks import exp_so3
+from refine_engine.motion_prior.humor.rotations import exp_so3
 from refine_engine.motion_prior.humor.state import (
     NUM_JOINTS,
     MotionState,
     canonical_frame,
     pelvis_offset,
+    sampled,
 )
+from refine_engine.motion_prior.transition import PRIOR_RATE
 from refine_engine.solver.levenberg import Damping, Free, StepResult, people_runner
 from refine_engine.terms.humor import HumorPrior, prior_frame, prior_states
 from refine_engine.terms.initial_state import InitialState
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from refine_engine.motion_prior.humor.model import Trajectory
     from refine_engine.scene import Array
     from refine_engine.solver.levenberg import Poll
     from refine_engine.terms.problem import Packed, PackedPerson, Problem
@@ -134,11 +139,19 @@ class RollOut:
     def state(self, packed: Packed, horizon: int | None) -> Packed:
         """The decoded motion within the window, the given one beyond it."""
         with torch.no_grad():
-            people = tuple(
-                person.placed(old, person.decoded(horizon)[0])
-                for person, old in zip(self.people, packed.people, strict=True)
-            )
+            found = self._decoded(horizon)
+        people = tuple(
+            person.placed(old, motion.states, horizon)
+            for person, old, motion in zip(self.people, packed.people, found, strict=True)
+        )
         return replace(packed, people=people)
+
+    def _decoded(self, horizon: int | None) -> list[Trajectory]:
+        """Everybody's steps of 1/30 s within the window, side by side."""
+        return self._term.model.trajectories(
+            [person.begin() for person in self.people],
+            [person.z[: person.steps(horizon)] for person in self.people],
+        )
 
     def loss(
         self,
@@ -151,25 +164,26 @@ class RollOut:
         """Loss of the decoded motion; adds its derivative to the variables' ``grad``."""
         strength = self._term.info.weight(weights.get(self._term.info.name, 0.0))
         with torch.set_grad_enabled(with_gradient):
-            decoded = [person.decoded(horizon) for person in self.people]
+            decoded = self._decoded(horizon)
             own = torch.zeros((), dtype=torch.float64)
-            for person, (states, nats) in zip(self.people, decoded, strict=True):
-                own = own + strength * (nats.sum() + person.consistency(states))
+            for person, motion in zip(self.people, decoded, strict=True):
+                own = own + strength * (motion.nats.sum() + person.consistency(motion.states))
                 if self._mixture is not None:
-                    own = own + strength * self._first_nats(states[0])
+                    share = person.frames / person.within(horizon)
+                    own = own + strength * share * self._first_nats(motion.states[0])
         people = tuple(
-            person.placed(old, states)
-            for person, old, (states, _) in zip(self.people, packed.people, decoded, strict=True)
+            person.placed(old, motion.states, horizon)
+            for person, old, motion in zip(self.people, packed.people, decoded, strict=True)
         )
         state = replace(packed, people=people)
         total = self.problem.evaluate(state, weights)[0]
         if with_gradient:
             run = people_runner(self.problem.threads, None)
             model = self.problem.linearise(state, weights, Free(pose=True), run)
-            for p, (person, (states, _)) in enumerate(zip(self.people, decoded, strict=True)):
+            for p, (person, motion) in enumerate(zip(self.people, decoded, strict=True)):
                 part = model.parts[p]
                 gradient = part.border[0][:, 0].reshape(part.frames, -1)
-                own = own + person.pulled(states, people[p], gradient)
+                own = own + person.pulled(motion.states, people[p], gradient, horizon)
             own.backward()  # type: ignore[no-untyped-call]
             # What was pulled back is zero here: only its derivative counts.
         found = total + float(own.detach())
@@ -189,16 +203,21 @@ class _Person:
     def __init__(
         self, problem: Problem, packed: Packed, p: int, prior: HumorPrior, plane: Array
     ) -> None:
-        posed, fps = problem.posed(packed)[p], problem.tracks[p].fps
+        posed = problem.posed(packed)[p]
+        self._step = PRIOR_RATE / problem.tracks[p].fps
+        """Steps of the roll-out in one frame."""
         rest = rest_joints(problem.body, posed.betas)
-        self._model = prior.model
         self._level, self._lift, self._pelvis = prior_frame(problem.body, posed.betas, plane)
         self._bones = torch.as_tensor(rest[1:NUM_JOINTS] - rest[list(PARENTS[1:NUM_JOINTS])])
-        states = prior_states(problem.body, posed.betas, plane, posed.R, posed.points[:, :24], fps)
+        states = prior_states(
+            problem.body, posed.betas, plane, posed.R, posed.points[:, :24], problem.tracks[p].fps
+        )
         self.first = states[0]
-        n = len(states.trans)
-        z = prior.model.transitions(states).z.double() if n > 1 else torch.zeros((0, 48))
-        self.z = z.detach().clone().requires_grad_(True)
+        self.frames = len(states.trans)
+        if self._step != 1.0 and self.frames > 1:
+            states = sampled(states, np.arange(self.steps(None) + 1) / self._step)
+        begun = prior.model.transitions(states).z if self.frames > 1 else torch.zeros((0, 48))
+        self.z = begun.detach().double().clone().requires_grad_(True)
         self.place = torch.zeros(3, dtype=torch.float64, requires_grad=True)
         self.turns = torch.zeros((NUM_JOINTS, 3), dtype=torch.float64, requires_grad=True)
         self.speeds = torch.zeros((2 + NUM_JOINTS, 3), dtype=torch.float64, requires_grad=True)
@@ -223,11 +242,13 @@ class _Person:
             joints_vel=f.joints_vel + self.speeds[2:],
         )
 
-    def decoded(self, horizon: int | None) -> tuple[MotionState, Tensor]:
-        """States of the window, and the nats of its latents."""
-        steps = len(self.z) if horizon is None else min(horizon - 1, len(self.z))
-        states, _, nats = self._model.trajectory(self.begin(), self.z[:steps])
-        return states, nats
+    def within(self, horizon: int | None) -> int:
+        """Frames in the window."""
+        return self.frames if horizon is None else min(horizon, self.frames)
+
+    def steps(self, horizon: int | None) -> int:
+        """Steps of 1/30 s that reach the window's last frame."""
+        return int(np.ceil((self.within(horizon) - 1) * self._step - 1e-9))
 
     def consistency(self, states: MotionState) -> Tensor:
         """Half squared distances of the decoder's joints from the body's, and of its bones."""
@@ -237,18 +258,20 @@ class _Person:
         bones = torch.linalg.norm(states.joints[:, 1:] - states.joints[:, parents], dim=-1)
         return 0.5 * (apart + (torch.diff(bones, dim=0) ** 2).sum() / BONE_SIGMA_M**2)
 
-    def placed(self, old: PackedPerson, states: MotionState) -> PackedPerson:
+    def placed(self, old: PackedPerson, states: MotionState, horizon: int | None) -> PackedPerson:
         """The engine's variables, with the window's frames decoded."""
-        R, transl = self._in_engine(states)
+        R, transl = self._in_engine(states, horizon)
         count = len(transl)
         all_R, all_transl = old.R.copy(), old.transl.copy()
         all_R[:count, :NUM_JOINTS] = R.detach().numpy()
         all_transl[:count] = transl.detach().numpy()
         return replace(old, R=all_R, transl=all_transl)
 
-    def pulled(self, states: MotionState, at: PackedPerson, gradient: Array) -> Tensor:
+    def pulled(
+        self, states: MotionState, at: PackedPerson, gradient: Array, horizon: int | None
+    ) -> Tensor:
         """A number that is zero here and has the derivative of the engine's terms."""
-        R, transl = self._in_engine(states)
+        R, transl = self._in_engine(states, horizon)
         count = len(transl)
         here = torch.as_tensor(at.R[:count, :NUM_JOINTS])
         by = torch.as_tensor(np.array(gradient[:count, : 3 + 3 * NUM_JOINTS]))
@@ -264,7 +287,10 @@ class _Person:
         moved = transl - torch.as_tensor(at.transl[:count])
         return (by[:, :3] * moved).sum() + (by[:, 3:] * turns.reshape(count, -1)).sum()
 
-    def _in_engine(self, states: MotionState) -> tuple[Tensor, Tensor]:
+    def _in_engine(self, states: MotionState, horizon: int | None) -> tuple[Tensor, Tensor]:
+        """Rotations (m, 22, 3, 3) and places (m, 3) of the window's frames, in our world."""
+        if self._step != 1.0 and len(states.trans) > 1:
+            states = sampled(states, np.arange(self.within(horizon)) * self._step)
         level, pelvis = torch.as_tensor(self._level), torch.as_tensor(self._pelvis)
         root = level.T @ states.root_orient
         R = torch.cat([root[:, None], states.pose_body], 1)

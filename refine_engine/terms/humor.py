@@ -156,20 +156,20 @@ def target_loss(  # type: ignore[no-untyped-def]
 def decoded_targets(model: HumorModel, fps: float, posed: Posed, common: Common) -> Targets:
     """Decode every transition of one person in one batch.
 
-    HuMoR's steps are of 1/30 s; at other rates its step is taken in part (or a little beyond).
+    HuMoR's steps are of 1/30 s: at other rates the encoder is shown the motion 1/30 s later, and
+    the step that is decoded from it is taken in part (or a little beyond).
     """
     joints = posed.points[:, :24]
     states = prior_states(common.body, posed.betas, common.plane, posed.R, joints, fps)
     level, lift, pelvis = prior_frame(common.body, posed.betas, common.plane)
-    found = model.transitions(states)
-    n = len(joints)
+    n, share = len(joints), PRIOR_RATE / fps
+    found = model.transitions(states, states_after(states, share))
     R = np.array(posed.R[:, :TURNS])
     transl = np.array(posed.transl)
     predicted = found.predicted
     root = level.T @ predicted.root_orient.numpy()
     turns = np.concatenate([root[:, None], predicted.pose_body.numpy()], 1)
     place = (predicted.trans.numpy() + pelvis - lift) @ level - pelvis
-    share = PRIOR_RATE / fps
     R[1:] = interpolate_rotations(posed.R[:-1, :TURNS], turns, np.array([share]))[0]
     transl[1:] = posed.transl[:-1] + share * (place - posed.transl[:-1])
     nats = np.append(np.zeros(n - len(found.nll)), found.nll)
@@ -194,6 +194,18 @@ def prior_states(
     level, lift, pelvis = prior_frame(body, betas, plane)
     placed = joints @ level.T + lift
     return states_of_motion(placed[:, 0] - pelvis, level @ R[:, 0], R[:, 1:TURNS], placed, fps)
+
+
+def states_after(states: MotionState, share: float) -> MotionState | None:
+    """(n - 1,) the motion 1/30 s after each state but the last; None where these are the next rows.
+
+    ``share`` is the part of such a step that a frame is.
+    """
+    if share == 1.0:
+        return None
+    from refine_engine.motion_prior.humor.state import sampled
+
+    return sampled(states, np.arange(len(states.trans) - 1) + 1.0 / share)
 
 
 def load_humor(path: str | Path) -> HumorModel:

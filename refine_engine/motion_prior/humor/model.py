@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from refine_engine.motion_prior.humor.networks import apply_delta
 from refine_engine.motion_prior.humor.state import (
     CONTACT_JOINTS,
     CanonicalFrame,
@@ -18,6 +19,8 @@ from refine_engine.motion_prior.humor.state import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from refine_engine.motion_prior.humor.networks import HumorNetworks
@@ -32,9 +35,21 @@ class Transitions:
     z: Tensor
     """(n - 1, 48) posterior means."""
     predicted: MotionState
-    """(n - 1,) decoded next states, in the world of the input."""
+    """(n - 1,) decoded states 1/30 s after the past ones, in the world of the input."""
     contacts: NDArray[np.float64]
     """(n, 9) contact probabilities; frame 0 copies frame 1."""
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One decoded motion, differentiable in its first state and its latents."""
+
+    states: MotionState
+    """(n,) including the first, in the world of the first."""
+    logits: Tensor
+    """(n - 1, 9) contact logits."""
+    nats: Tensor
+    """(n - 1,) -log density of each latent under the prior of the state before it."""
 
 
 class HumorModel:
@@ -53,9 +68,14 @@ class HumorModel:
         return next(self.networks.parameters()).dtype
 
     @torch.no_grad()
-    def transitions(self, states: MotionState) -> Transitions:
-        """Evaluate every transition of states (n,) at once; the states stay the variables."""
-        past, following = states[:-1], states[1:]
+    def transitions(self, states: MotionState, following: MotionState | None = None) -> Transitions:
+        """Evaluate every transition of states (n,) at once; the states stay the variables.
+
+        ``following`` (n - 1,) are the states 1/30 s after each of the first n - 1: HuMoR knows no
+        other step. None = the next rows, for motion at 30 frames a second.
+        """
+        past = states[:-1]
+        following = states[1:] if following is None else following
         frame = canonical_frame(past, pelvis_offset(states[0]))
         dtype = self._dtype()
         x = frame.apply(past).pack().to(dtype)
@@ -77,51 +97,61 @@ class HumorModel:
         self, past: MotionState, z: Tensor, offset: Tensor
     ) -> tuple[MotionState, Tensor, CanonicalFrame]:
         """One step from a world state (1,): next world state, contact logits, frame used."""
-        following, logits, frame, _ = self._step(past, z, offset)
-        return following, logits, frame
-
-    def _step(
-        self, past: MotionState, z: Tensor, offset: Tensor
-    ) -> tuple[MotionState, Tensor, CanonicalFrame, Tensor]:
         frame = canonical_frame(past, offset)
         x = frame.apply(past).pack().to(self._dtype())
-        latent = z.to(self._dtype())
-        decoded, logits = self.networks.decode(x, latent)
-        mean, log_var = self.networks.prior(x)
+        decoded, logits = self.networks.decode(x, z.to(self._dtype()))
         following = MotionState.unpack(decoded.pack().to(past.trans.dtype))
-        nll = latent_nll(latent, mean, log_var).to(past.trans.dtype)
-        return frame.invert(following), logits, frame, nll
+        return frame.invert(following), logits, frame
 
-    def trajectory(self, first: MotionState, z: Tensor) -> tuple[MotionState, Tensor, Tensor]:
-        """Decode a motion from its first state (no leading dimension) and latents (n - 1, 48).
+    def trajectories(
+        self, firsts: Sequence[MotionState], latents: Sequence[Tensor]
+    ) -> list[Trajectory]:
+        """Decode several motions side by side, each from a first state and latents (n - 1, 48).
 
-        Sequential, and differentiable in both. The next input uses the decoder's own joints, as
-        HuMoR (not HuMoR-Qual) does.
-
-        Returns
-        -------
-        tuple
-            States (n,) including the first; contact logits (n - 1, 9); -log density of each
-            latent under the prior of the state before it (n - 1,), nats.
+        Sequential in time, and differentiable in both. The next input uses the decoder's own
+        joints, as HuMoR (not HuMoR-Qual) does. Only the decoder runs step by step, from canonical
+        frame to canonical frame; the way back to the world and the prior follow in one batch.
         """
-        offset = pelvis_offset(first)[None]
-        state = first.batched()
-        vectors, logits, nats = [state.pack()], [], []
-        for k in range(len(z)):
-            state, found, _, nll = self._step(state, z[k : k + 1], offset)
-            vectors.append(state.pack())
-            logits.append(found)
-            nats.append(nll)
-        none = first.trans.new_zeros
-        return (
-            MotionState.unpack(torch.cat(vectors)),
-            torch.cat(logits) if logits else none((0, len(CONTACT_JOINTS))),
-            torch.cat(nats) if nats else none((0,)),
-        )
+        order = sorted(range(len(firsts)), key=lambda p: -len(latents[p]))
+        steps = [len(latents[p]) for p in order]
+        first = MotionState.unpack(torch.stack([firsts[p].pack() for p in order]))
+        offset = pelvis_offset(first)
+        begin = canonical_frame(first, offset)
+        local = begin.apply(first)
+        dtype, wide = self._dtype(), first.trans.dtype
+        inputs, outputs, found = [], [], []
+        for k in range(steps[0] if steps else 0):
+            going = sum(n > k for n in steps)
+            if len(local.trans) > going:
+                local, offset = local[:going], offset[:going]
+            x = local.pack().to(dtype)
+            z = torch.stack([latents[p][k] for p in order[:going]]).to(dtype)
+            out = self.networks.decoder(torch.cat([x, z], 1)).to(wide)
+            decoded, logits = apply_delta(local, out)
+            inputs.append(x)
+            outputs.append(decoded.pack())
+            found.append(logits)
+            local = canonical_frame(decoded, offset).apply(decoded)
+        done: dict[int, Trajectory] = {}
+        for row, p in enumerate(order):
+            own = [v[row] for v in outputs[: steps[row]]]
+            states = _in_world(first[row], begin.R[row], own)
+            if not own:
+                done[p] = Trajectory(
+                    states,
+                    first.trans.new_zeros((0, len(CONTACT_JOINTS))),
+                    first.trans.new_zeros(0),
+                )
+                continue
+            mean, log_var = self.networks.prior(torch.stack([v[row] for v in inputs[: steps[row]]]))
+            nats = latent_nll(latents[p].to(wide), mean.to(wide), log_var.to(wide))
+            logits = torch.stack([v[row] for v in found[: steps[row]]])
+            done[p] = Trajectory(states, logits, nats)
+        return [done[p] for p in range(len(firsts))]
 
     @torch.no_grad()
     def roll_out(self, first: MotionState, z: Tensor) -> tuple[MotionState, NDArray[np.float64]]:
-        """As :meth:`trajectory`, without derivatives.
+        """One of :meth:`trajectories`, without derivatives.
 
         Returns
         -------
@@ -130,11 +160,37 @@ class HumorModel:
         contacts
             (n, 9) probabilities; frame 0 copies frame 1.
         """
-        states, logits, _ = self.trajectory(first, z)
-        contacts = torch.sigmoid(logits).double().numpy()
+        found = self.trajectories([first], [z])[0]
+        contacts = torch.sigmoid(found.logits).double().numpy()
         if not len(contacts):
-            return states, np.zeros((1, len(CONTACT_JOINTS)))
-        return states, np.concatenate([contacts[:1], contacts])
+            return found.states, np.zeros((1, len(CONTACT_JOINTS)))
+        return found.states, np.concatenate([contacts[:1], contacts])
+
+
+def _in_world(first: MotionState, R_first: Tensor, decoded: list[Tensor]) -> MotionState:
+    """States (n,) in the world: the first (no leading dimension), then the decoded ones.
+
+    Each decoded state (339,) is in the canonical frame of the one before it. Turns about z
+    commute, so headings add up, and so do the horizontal steps.
+    """
+    if not decoded:
+        return first.batched()
+    local = MotionState.unpack(torch.stack(decoded))
+    flat = local.trans.new_tensor([1.0, 1.0, 0.0])
+    # Heading of frame k = that of the first and the turns of all before it, as complex numbers.
+    turns = [R_first[:2, 0]]
+    own = canonical_frame(local).R[:, :2, 0]
+    for turn in own[:-1]:
+        c, s = turns[-1]
+        turns.append(torch.stack([c * turn[0] - s * turn[1], s * turn[0] + c * turn[1]]))
+    c, s = torch.stack(turns).unbind(-1)
+    o, one = torch.zeros_like(c), torch.ones_like(c)
+    R = torch.stack([c, -s, o, s, c, o, o, o, one], -1).reshape(-1, 3, 3)
+    moved = (R.transpose(-1, -2) @ local.trans.unsqueeze(-1)).squeeze(-1) * flat
+    before = torch.cat([torch.zeros_like(moved[:1]), torch.cumsum(moved, 0)[:-1]])
+    places = first.trans * flat + before
+    frames = CanonicalFrame(R, -places, pelvis_offset(first).expand_as(places))
+    return MotionState.unpack(torch.cat([first.pack()[None], frames.invert(local).pack()]))
 
 
 def latent_nll(z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:

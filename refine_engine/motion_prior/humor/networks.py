@@ -11,6 +11,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
+from refine_engine.motion_prior.humor.rotations import exp_so3
 from refine_engine.motion_prior.humor.state import (
     NUM_BODY,
     NUM_JOINTS,
@@ -91,17 +92,3 @@ def apply_delta(past: MotionState, out: Tensor) -> tuple[MotionState, Tensor]:
         past.joints_vel + parts[6].reshape(*lead, NUM_JOINTS, 3),
     )
     return state, parts[7]
-
-
-def exp_so3(w: Tensor) -> Tensor:
-    """Rodrigues' formula on tensors (..., 3), differentiable at zero."""
-    angle2 = (w * w).sum(-1)
-    small = angle2 < 1e-8
-    safe = torch.where(small, torch.ones_like(angle2), angle2)
-    angle = torch.sqrt(safe)
-    a = torch.where(small, 1 - angle2 / 6, torch.sin(angle) / angle)
-    b = torch.where(small, 0.5 - angle2 / 24, (1 - torch.cos(angle)) / safe)
-    x, y, z = w.unbind(-1)
-    o = torch.zeros_like(x)
-    k = torch.stack([o, -z, y, z, o, -x, -y, x, o], -1).reshape(*w.shape[:-1], 3, 3)
-    return torch.eye(3, dtype=w.dtype) + a[..., None, None] * k + b[..., None, None] * (k @ k)

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from refine_engine.motion_prior.humor.rotations import exp_so3, log_so3
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -98,6 +100,45 @@ class MotionState:
     def batched(self) -> MotionState:
         """The same single state with a leading dimension of one."""
         return MotionState.unpack(self.pack().unsqueeze(0))
+
+
+def sampled(states: MotionState, positions: NDArray[np.floating]) -> MotionState:
+    """States (m,) between the rows of states (n,), n >= 2.
+
+    Rotations go along geodesics, everything else along straight lines. Positions beyond the rows
+    go on with the last step; velocities stay there.
+
+    Parameters
+    ----------
+    states
+        States (n,).
+    positions
+        (m,) in rows: 0.5 is half way between the first two.
+    """
+    last = len(states.trans) - 1
+    positions = np.asarray(positions, dtype=np.float64)
+    below = torch.as_tensor(np.clip(np.floor(positions), 0, last - 1).astype(np.int64))
+    part = torch.as_tensor(positions) - below
+    inside = part.clamp(0.0, 1.0)
+    a, b = states.pack()[below], states.pack()[below + 1]
+    here, there = MotionState.unpack(a), MotionState.unpack(b)
+
+    def between(fraction: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return x + fraction.reshape(-1, *(1,) * (x.ndim - 1)) * (y - x)
+
+    def turned(x: Tensor, y: Tensor) -> Tensor:
+        step = log_so3(x.transpose(-1, -2) @ y)
+        return x @ exp_so3(part.reshape(-1, *(1,) * (step.ndim - 1)) * step)
+
+    return MotionState(
+        between(part, here.trans, there.trans),
+        between(inside, here.trans_vel, there.trans_vel),
+        turned(here.root_orient, there.root_orient),
+        between(inside, here.root_orient_vel, there.root_orient_vel),
+        turned(here.pose_body, there.pose_body),
+        between(part, here.joints, there.joints),
+        between(inside, here.joints_vel, there.joints_vel),
+    )
 
 
 def states_of_motion(

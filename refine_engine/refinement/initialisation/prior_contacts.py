@@ -9,6 +9,7 @@ import numpy as np
 
 from refine_engine.body import body_size
 from refine_engine.motion_prior.contact_head import load_contact_head
+from refine_engine.motion_prior.transition import PRIOR_RATE
 from refine_engine.refinement.initialisation.contacts import standing_plane
 from refine_engine.refinement.initialisation.feet import pose_feet_and_joints
 
@@ -57,7 +58,7 @@ def humor_source(model: HumorModel) -> ContactSource:
     """The same from the logits of HuMoR's decoder, all transitions in one batch."""
 
     def contacts(body: BodyModel, person: PersonState, plane: Array, fps: float) -> Array:
-        from refine_engine.terms.humor import prior_states
+        from refine_engine.terms.humor import prior_states, states_after
 
         if len(person.frames) < 2:
             return np.zeros((len(person.frames), 4))
@@ -66,6 +67,7 @@ def humor_source(model: HumorModel) -> ContactSource:
         )
         R = np.concatenate([person.R_world_root[:, None], person.body_pose], 1)
         states = prior_states(body, person.betas, plane, R, joints, fps)
-        return model.transitions(states).contacts[:, HUMOR_ANKLES_AND_TOES]
+        following = states_after(states, PRIOR_RATE / fps)
+        return model.transitions(states, following).contacts[:, HUMOR_ANKLES_AND_TOES]
 
     return contacts

@@ -33,8 +33,9 @@ def quiet_networks():
     return networks
 
 
-def rolled_out(people=1, frames=6, with_mixture=True):
+def rolled_out(people=1, frames=6, with_mixture=True, fps=30.0):
     scene = ExactScene(people=people, frames=frames)
+    scene.scene = replace(scene.scene, fps=fps)
     state = scene.disturbed(turn=0.03, move=0.02)
     terms = [HumorPrior(HumorModel(quiet_networks())), Stance()]
     if with_mixture:
@@ -68,8 +69,42 @@ def test_the_bodys_joints_are_those_of_the_engine():
     np.testing.assert_allclose(person.begin().joints.detach(), expected, atol=1e-9)
 
 
-def test_gradient_is_the_derivative():
+@pytest.mark.parametrize(("fps", "steps"), [(25.0, 6), (30.0, 5), (50.0, 3), (60.0, 3)])
+def test_steps_are_of_a_thirtieth_of_a_second(fps, steps):
+    """Six frames at 60 a second are two and a half steps, not five."""
+    _, packed, roll_out = rolled_out(fps=fps)
+    assert len(roll_out.people[0].z) == steps
+    found = roll_out.state(packed, None).people[0]
+    decoded = roll_out._decoded(None)[0].states
+    person = roll_out.people[0]
+    level = person._level
+    places = (decoded.trans.detach().numpy() + person._pelvis - person._lift) @ level
+    places -= person._pelvis
+    position = 30.0 / fps * np.arange(6)
+    below = np.minimum(position.astype(int), steps - 1)
+    part = (position - below)[:, None]
+    expected = (1 - part) * places[below] + part * places[below + 1]
+    np.testing.assert_allclose(found.transl, expected, atol=1e-9)
+    R = level.T @ decoded.root_orient.detach().numpy()
+    whole = [k for k in range(6) if abs(position[k] % 1) < 1e-9]
+    np.testing.assert_allclose(found.R[whole, 0], R[position[whole].astype(int)], atol=1e-9)
+
+
+def test_the_first_state_weighs_more_in_a_window():
+    """It is one number beside those of the window's frames, as SLAHMR weighs it."""
     _, packed, roll_out = rolled_out()
+    motion = roll_out._decoded(3)[0]
+    nats = roll_out._first_nats(motion.states[0]).item()
+    with_it = roll_out.loss(packed, WEIGHTS, 3)
+    roll_out._mixture = None
+    without = roll_out.loss(packed, WEIGHTS, 3)
+    strength = roll_out._term.info.weight(WEIGHTS["cvae"])
+    assert with_it - without == pytest.approx(strength * 6 / 3 * nats)
+
+
+@pytest.mark.parametrize("fps", [25.0, 30.0])
+def test_gradient_is_the_derivative(fps):
+    _, packed, roll_out = rolled_out(fps=fps)
     roll_out.loss(packed, WEIGHTS, None, with_gradient=True)
     rng = np.random.default_rng(0)
     for variable in roll_out.people[0].variables():

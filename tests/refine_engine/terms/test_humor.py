@@ -73,7 +73,7 @@ def test_a_step_goes_to_the_targets(exact_scene):
 class _Repeats:
     """Decodes every state to itself, moved on by its velocity."""
 
-    def transitions(self, states):
+    def transitions(self, states, following=None):
         past = states[:-1]
         predicted = replace(past, trans=past.trans + past.trans_vel / 30.0)
         found = type("Found", (), {})()
@@ -100,6 +100,36 @@ def test_targets_come_back_to_the_world(exact_scene, rate):
     np.testing.assert_allclose(found.transl[1:], steady.transl[1:], atol=1e-9)
     np.testing.assert_allclose(found.R[1:], steady.R[1:, :22], atol=1e-9)
     assert found.nats.tolist() == [0, 0, 1, 2, 3, 4, 5, 6]
+
+
+class _Autoencodes:
+    """As trained networks: what the encoder is shown is what the decoder gives."""
+
+    def transitions(self, states, following=None):
+        found = type("Found", (), {})()
+        found.predicted = states[1:] if following is None else following
+        found.nll = np.zeros(len(states.trans) - 1)
+        return found
+
+
+@pytest.mark.parametrize("rate", [24.0, 25.0, 30.0, 50.0, 60.0])
+def test_the_encoder_sees_a_thirtieth_of_a_second(exact_scene, rate):
+    """What is reproduced exactly asks for nothing: its targets are the next frames."""
+    scene = exact_scene(people=1, frames=8)
+    problem, packed = _problem(scene, HumorPrior(_Autoencodes()))
+    person = packed.people[0]
+    count = np.arange(8)
+    turns = exp_so3(count[:, None] * np.array([0.01, 0.03, -0.02]))
+    steady = replace(
+        person,
+        R=person.R[:1] @ turns[:, None],
+        transl=person.transl[0] + count[:, None] * np.array([0.02, 0.0, -0.03]),
+    )
+    packed = replace(packed, people=(steady,))
+    posed = problem.posed(packed)[0]
+    found = decoded_targets(_Autoencodes(), rate, posed, problem.common(packed))
+    np.testing.assert_allclose(found.R[1:], steady.R[1:, :22], atol=1e-9)
+    np.testing.assert_allclose(found.transl[1:], steady.transl[1:], atol=1e-9)
 
 
 def test_random_networks_run_through_a_refresh(exact_scene):

@@ -6,7 +6,7 @@ import torch
 from scipy.stats import norm
 
 from refine_engine.motion_prior.humor.model import HumorModel, expand_contacts, latent_nll
-from refine_engine.motion_prior.humor.state import pelvis_offset
+from refine_engine.motion_prior.humor.state import canonical_frame, pelvis_offset
 from tests.refine_engine.motion_prior.humor.random_motion import (
     heading_change,
     moved,
@@ -38,6 +38,30 @@ def test_roll_out_repeats_single_steps(model: HumorModel) -> None:
         np.testing.assert_allclose(rolled[k + 1].pack(), state.pack()[0], atol=1e-12)
         np.testing.assert_allclose(contacts[k + 1], torch.sigmoid(logits)[0], atol=1e-12)
     np.testing.assert_array_equal(contacts[0], contacts[1])
+
+
+def test_roll_outs_side_by_side_are_those_alone(model: HumorModel) -> None:
+    """People of different lengths, and one without a single step."""
+    firsts = [random_states(seed=k)[0] for k in range(4)]
+    rng = np.random.default_rng(2)
+    latents = [torch.as_tensor(rng.normal(size=(n, 48))) for n in (3, 6, 0, 5)]
+    together = model.trajectories(firsts, latents)
+    for first, z, found in zip(firsts, latents, together, strict=True):
+        alone = model.trajectories([first], [z])[0]
+        assert len(found.states.trans) == len(z) + 1
+        np.testing.assert_allclose(found.states.pack(), alone.states.pack(), atol=1e-12)
+        np.testing.assert_allclose(found.logits, alone.logits, atol=1e-12)
+        np.testing.assert_allclose(found.nats, alone.nats, atol=1e-10)
+
+
+def test_nats_of_a_roll_out_are_those_of_its_own_states(model: HumorModel) -> None:
+    states = random_states()
+    z = torch.as_tensor(np.random.default_rng(3).normal(size=(4, 48)))
+    found = model.trajectories([states[0]], [z])[0]
+    frame = canonical_frame(found.states[:-1], pelvis_offset(states[0]))
+    mean, log_var = model.networks.prior(frame.apply(found.states[:-1]).pack())
+    expected = -norm.logpdf(z, mean, torch.exp(0.5 * log_var)).sum(-1)
+    np.testing.assert_allclose(found.nats, expected, rtol=1e-9)
 
 
 def test_the_batch_of_transitions_agrees_with_steps_from_the_same_states(

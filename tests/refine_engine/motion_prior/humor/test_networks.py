@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from refine_engine.motion_prior.humor.networks import LATENT_SIZE, Perceptron, apply_delta, exp_so3
+from refine_engine.motion_prior.humor.networks import LATENT_SIZE, Perceptron, apply_delta
+from refine_engine.motion_prior.humor.rotations import exp_so3, log_so3
 from refine_engine.motion_prior.humor.state import OUTPUT_SIZE
 from tests.refine_engine.motion_prior.humor.random_motion import random_networks, random_states
 
@@ -58,6 +59,18 @@ def test_exp_agrees_with_scipy_and_has_a_gradient_at_zero() -> None:
     exp_so3(w)[2, 1].backward()
     assert w.grad is not None
     np.testing.assert_allclose(w.grad, [1, 0, 0], atol=1e-12)
+
+
+def test_log_undoes_exp_and_has_a_gradient_at_zero() -> None:
+    vectors = np.concatenate([np.zeros((1, 3)), np.random.default_rng(1).normal(size=(20, 3))])
+    vectors = 0.5 * vectors
+    vectors[1] = [1e-7, 0, 0]
+    back = log_so3(exp_so3(torch.as_tensor(vectors)))
+    np.testing.assert_allclose(back, vectors, atol=1e-9)
+    R = torch.eye(3, dtype=torch.float64, requires_grad=True)
+    log_so3(R)[0].backward()
+    assert R.grad is not None
+    np.testing.assert_allclose(R.grad, [[0, 0, 0], [0, 0, -0.5], [0, 0.5, 0]], atol=1e-12)
 
 
 def test_a_zero_output_changes_nothing() -> None:

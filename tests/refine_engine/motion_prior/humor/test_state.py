@@ -9,6 +9,7 @@ from refine_engine.motion_prior.humor.state import (
     MotionState,
     canonical_frame,
     pelvis_offset,
+    sampled,
     states_of_motion,
 )
 from tests.refine_engine.motion_prior.humor.random_motion import (
@@ -88,3 +89,16 @@ def test_velocities_of_a_uniform_motion_are_exact() -> None:
     expected = np.sin(spin / rate) * rate
     np.testing.assert_allclose(states.root_orient_vel[1:-1, 2], expected, atol=1e-12)
     assert torch.all(states.root_orient_vel[:, :2].abs() < 1e-12)
+
+
+def test_sampling_keeps_rows_halves_steps_and_goes_on() -> None:
+    states = random_states()
+    _close(sampled(states, np.arange(12.0)), states)
+    between = sampled(states, np.array([2.5, 12.0]))
+    np.testing.assert_allclose(between.trans[0], 0.5 * (states.trans[2] + states.trans[3]))
+    half = states.root_orient[2].T @ between.root_orient[0]
+    np.testing.assert_allclose(
+        half @ half, states.root_orient[2].T @ states.root_orient[3], atol=1e-9
+    )
+    np.testing.assert_allclose(between.joints[1], 2 * states.joints[11] - states.joints[10])
+    np.testing.assert_allclose(between.joints_vel[1], states.joints_vel[11])
