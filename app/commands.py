@@ -50,6 +50,17 @@ def _file(w: MainWindow) -> None:
     )
     add(
         Command(
+            "file.open_with",
+            "Open folder &with…",
+            "File",
+            "Open a folder and say its frame rate, video, keypoints or which way is up",
+            "Ctrl+Shift+O",
+            when=idle,
+        ),
+        files.open_with,
+    )
+    add(
+        Command(
             "file.sample",
             "&New sample…",
             "File",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app.engine_worker import OpenedScene, RunGenerator, RunRequest, Summary
+from app.reading import Reading
 from refine_engine.config import RefinementConfig
 
 if TYPE_CHECKING:
@@ -26,7 +27,13 @@ class Engine:
         self._refiner: Stage5Refiner | None = None
         self._prepared: tuple[int, RefinementConfig] | None = None
 
-    def open(self, folder: Path, config: RefinementConfig, body_folder: str) -> OpenedScene:
+    def open(
+        self,
+        folder: Path,
+        config: RefinementConfig,
+        body_folder: str,
+        reading: Reading = Reading(),  # noqa: B008  (immutable)
+    ) -> OpenedScene:
         """Read a results folder, its body and the state that refinement starts from."""
         from refine_engine.body import load_body_model
         from refine_engine.importers import load_results
@@ -34,13 +41,13 @@ class Engine:
         from refine_engine.refinement.input import RefinementInput
         from refine_engine.terms.registry import TERMS
 
-        scene = load_results(folder)
+        scene = load_results(folder, **reading.said)
         scene = RefinementInput.from_scene(scene).limited(config.max_frames).scene
         body = load_body_model(scene.gender, search=[body_folder or None])
         state = initialise(scene, body, config).state
         self._refiner = self._prepared = None
         constants = {name: info.c_term for name, info in TERMS.items()}
-        return OpenedScene(folder, scene, body, state, _heights(body, state), constants)
+        return OpenedScene(folder, scene, body, state, _heights(body, state), constants, reading)
 
     def summarise(self, opened: OpenedScene, output: RefinementOutput) -> Summary:
         """Heights, and the metrics before and after (with ground truth where it lies there)."""

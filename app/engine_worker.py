@@ -16,6 +16,7 @@ from PyQt6.QtCore import QObject, QThread, pyqtSignal, pyqtSlot
 
 from app.interruption import Interruption
 from app.mailbox import Mailbox
+from app.reading import Reading
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import Cancelled
 from refine_engine.refinement.control import RunControl, Verdict
@@ -48,6 +49,8 @@ class OpenedScene:
     """Standing height of each person in metres, from the betas of ``state``."""
     unit_constants: Mapping[str, float] = field(default_factory=dict)
     """Term name to the constant that makes its unit comparable: lambda times it is the weight."""
+    reading: Reading = field(default_factory=Reading)
+    """What the user said about the folder."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,9 @@ class Summary:
 class EnginePort(Protocol):
     """What the worker needs of the engine (tests put a recorded one in its place)."""
 
-    def open(self, folder: Path, config: RefinementConfig, body_folder: str) -> OpenedScene:
+    def open(
+        self, folder: Path, config: RefinementConfig, body_folder: str, reading: Reading
+    ) -> OpenedScene:
         """Read a results folder and initialise it."""
         ...
 
@@ -152,16 +157,20 @@ class EngineWorker(QObject):
         self._mailbox = mailbox
         self.interruption = Interruption()
 
-    @pyqtSlot(object, object, str)
-    def open(self, folder: Path, config: RefinementConfig, body_folder: str) -> None:
+    @pyqtSlot(object, object, str, object)
+    def open(
+        self, folder: Path, config: RefinementConfig, body_folder: str, reading: Reading
+    ) -> None:
         """Open a results folder."""
         with self.interruption.allowed():
-            self._open(folder, config, body_folder)
+            self._open(folder, config, body_folder, reading)
 
-    def _open(self, folder: Path, config: RefinementConfig, body_folder: str) -> None:
+    def _open(
+        self, folder: Path, config: RefinementConfig, body_folder: str, reading: Reading
+    ) -> None:
         # Whatever goes wrong here must reach the window: this is the edge of the thread.
         try:
-            opened = self._engine.open(folder, config, body_folder)
+            opened = self._engine.open(folder, config, body_folder, reading)
         except Exception as error:  # noqa: BLE001
             self.open_failed.emit(folder, error)
         else:
@@ -231,7 +240,7 @@ class EngineThread(QObject):
         Qt owner.
     """
 
-    open_requested = pyqtSignal(object, object, str)
+    open_requested = pyqtSignal(object, object, str, object)
     run_requested = pyqtSignal(object)
     job_requested = pyqtSignal(str, object, bool)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QObject, QSize
+from PyQt6.QtCore import QBuffer, QObject, QSize
 from PyQt6.QtGui import QImage
 from PyQt6.QtWidgets import QFileDialog
 
@@ -19,6 +19,23 @@ if TYPE_CHECKING:
     from app.main_window import MainWindow
 
 RESULTS = "5_refinement"
+
+
+def write_picture(path: Path, image: QImage) -> None:
+    """Write a picture in the format of the path's ending: the whole file or none.
+
+    Raises
+    ------
+    ExportError
+        No such format is known, or the file cannot be written.
+    """
+    from refine_engine.exporters.results_json import write_bytes
+
+    buffer = QBuffer()
+    buffer.open(QBuffer.OpenModeFlag.WriteOnly)
+    if not image.save(buffer, path.suffix.lstrip(".") or "png"):
+        raise ExportError(path, "is of no known picture format", "name it .png or .jpg")
+    write_bytes(path, bytes(buffer.data().data()))
 
 
 class ExportCommands(QObject):
@@ -138,11 +155,12 @@ class ExportCommands(QObject):
 
     def screenshot_to(self, path: Path) -> None:
         """Save a picture of the 3-D view."""
-        if self._window.area.ensure_view().grab_image().save(str(path)):
-            self._session.notice.emit(f"Picture saved to {path}.")
+        try:
+            write_picture(path, self._window.area.ensure_view().grab_image())
+        except RefinementError as error:
+            self._session.fail(report("The picture was not saved", error))
         else:
-            failure = ExportError(path, "cannot be written", "choose another place")
-            self._session.fail(report("The picture was not saved", failure))
+            self._session.notice.emit(f"Picture saved to {path}.")
 
     def _folder(self) -> Path:
         """Where files are proposed: beside the results."""

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from PyQt6.QtCore import QObject, QStandardPaths, pyqtSignal
 from PyQt6.QtWidgets import QDialog, QFileDialog
 
+from app.dialogs.reading import ReadingDialog
 from app.dialogs.sample import SampleDialog
 from app.dialogs.save_name import ask_save_name, may_replace
 from app.errors import report
+from app.reading import Reading
 from app.session_file import (
     SUFFIX,
     SavedSession,
@@ -53,7 +55,18 @@ class FileCommands(QObject):
         if chosen:
             self.open(Path(chosen))
 
-    def open(self, path: Path) -> None:
+    def open_with(self) -> None:
+        """Ask for a folder and for what it does not say, and open it so."""
+        opened = self._session.opened
+        recent = self._window.settings.recent
+        folder = opened.folder if opened else recent[0] if recent else None
+        reading = opened.reading if opened else Reading()
+        dialog = ReadingDialog(folder, reading, self._window)
+        if dialog.exec() == QDialog.DialogCode.Accepted:
+            self.open(Path(dialog.folder.text().strip()), dialog.reading)
+        dialog.deleteLater()
+
+    def open(self, path: Path, reading: Reading | None = None) -> None:
         """Open a results folder, a session file, or a file's folder."""
         if self._session.run_active:
             self._session.notice.emit("Stop the run first; then open another folder.")
@@ -63,7 +76,7 @@ class FileCommands(QObject):
             return
         self._restoring = None
         self._keep_aside()
-        self._session.open(path.parent if path.is_file() else path)
+        self._session.open(path.parent if path.is_file() else path, reading)
 
     def _keep_aside(self) -> None:
         """Keep runs that nobody saved: another folder takes their place."""
@@ -116,6 +129,7 @@ class FileCommands(QObject):
             state=session.state,
             runs=tuple(runs),
             shown_run=shown,
+            reading=session.opened.reading,
         )
 
     def save_session(self) -> None:
@@ -156,7 +170,7 @@ class FileCommands(QObject):
             self._session.fail(report("The session could not be loaded", error))
             return
         self._restoring = saved
-        self._session.open(saved.folder)
+        self._session.open(saved.folder, saved.reading)
 
     # Settings
 

@@ -18,6 +18,7 @@ from app.engine_worker import EnginePort, OpenedScene, RunOutcome, RunRequest
 from app.errors import ErrorReport, report
 from app.live import LiveMode
 from app.mailbox import Delivery
+from app.reading import Reading
 from app.runs import TITLES, Numbers, RunRecord, is_enabled, only_between
 from app.shown import Shown
 from app.steering import Activity, Steering, StepUnit
@@ -91,21 +92,23 @@ class Session(Shown):
         """The run that is under way; a live one keeps no history and is none."""
         return None if self._live.running else self._current
 
-    def open(self, folder: Path) -> None:
+    def open(self, folder: Path, reading: Reading | None = None) -> None:
         """Open a results folder; the present one stays until the new one is there."""
         if self.busy:
             self.notice.emit("Wait until the present work has ended, or stop it.")
             return
         self.notice.emit(f"Opening {folder} …")
-        self.steering.open(folder, self.config, self.body_folder)
+        self.steering.open(folder, self.config, self.body_folder, reading or Reading())
 
     def _on_opened(self, opened: OpenedScene) -> None:
-        self.show_scene(opened)
         people, frames = len(opened.scene.people), opened.scene.num_frames
         self.notice.emit(f"Opened {opened.folder}: {people} people, {frames} frames.")
+        # Last: what follows from it, a session put back say, has its own word to say.
+        self.show_scene(opened)
 
     def _on_open_failed(self, folder: Path, error: BaseException) -> None:
-        self.failed.emit(report(f"{folder.name or folder} could not be opened", error))
+        failure = report(f"{folder.name or folder} could not be opened", error)
+        self.failed.emit(failure)
 
     # Settings, with undo
 

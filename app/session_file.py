@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.reading import Reading
 from app.runs import RunRecord
 from app.saved_output import output_dict, output_from, pairs_from
 from refine_engine.config import RefinementConfig
@@ -59,6 +60,8 @@ class SavedSession:
     state: OptimizationState
     runs: tuple[SavedRun, ...]
     shown_run: int | None = None
+    reading: Reading = field(default_factory=Reading)
+    """What was said about the folder when it was opened."""
 
 
 def saved_run(record: RunRecord) -> SavedRun:
@@ -148,6 +151,7 @@ def write_session(path: Path, session: SavedSession) -> None:
         "config": session.config.to_dict(),
         "frame": session.frame,
         "shown_run": session.shown_run,
+        "reading": session.reading.said,
         "runs": [
             {
                 "number": r.number,
@@ -186,6 +190,9 @@ def write_session(path: Path, session: SavedSession) -> None:
         raise ExportError(
             path, f"cannot be written ({error.strerror})", "choose another place"
         ) from None
+    except ExportError as error:
+        # It names a file of the temporary folder, which tells nobody anything.
+        raise ExportError(path, error.problem, "choose another place") from None
 
 
 def read_session(path: Path) -> SavedSession:
@@ -254,4 +261,5 @@ def _session_from(
         state=shown,
         runs=tuple(runs),
         shown_run=None if content["shown_run"] is None else int(content["shown_run"]),
+        reading=Reading.of(content.get("reading") or {}),  # older files have none
     )

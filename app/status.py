@@ -99,6 +99,7 @@ class StatusLine(QStatusBar):
         session.activity_changed.connect(self.refresh)
         session.rows_changed.connect(self.refresh)
         session.notice.connect(self.say)
+        session.failed.connect(lambda failure: self.say(f"{failure.title}."))
         self.refresh()
 
     def say(self, sentence: str) -> None:

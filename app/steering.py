@@ -17,6 +17,7 @@ from app.engine_worker import (
     RunRequest,
     SteeredControl,
 )
+from app.reading import Reading
 from refine_engine.config import RefinementConfig
 
 Activity = Literal[
@@ -92,10 +93,12 @@ class Steering(QObject):
 
     # Jobs
 
-    def open(self, folder: Path, config: RefinementConfig, body_folder: str) -> None:
+    def open(
+        self, folder: Path, config: RefinementConfig, body_folder: str, reading: Reading
+    ) -> None:
         """Open a results folder."""
         self._set_activity("opening")
-        self._thread.open_requested.emit(folder, config, body_folder)
+        self._thread.open_requested.emit(folder, config, body_folder, reading)
 
     def new_control(self, unit: StepUnit | None = None) -> SteeredControl:
         """The control of a run that is about to begin; with a unit it holds after one of them."""

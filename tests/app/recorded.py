@@ -15,6 +15,7 @@ from PyQt6.QtGui import QColor, QImage
 from PyQt6.QtWidgets import QWidget
 
 from app.engine_worker import OpenedScene, RunGenerator, RunRequest, Summary
+from app.reading import Reading
 from app.runs import is_enabled, iteration_cap
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import Cancelled, InputError, SeveralResultsError
@@ -134,15 +135,24 @@ class RecordedEngine:
         self.before_iteration: Callable[[int], None] = lambda _: None
         self.exported: list[Path] = []
 
-    def open(self, folder: Path, config: RefinementConfig, body_folder: str) -> OpenedScene:
+    def open(
+        self,
+        folder: Path,
+        config: RefinementConfig,
+        body_folder: str,
+        reading: Reading = Reading(),  # noqa: B008  (immutable)
+    ) -> OpenedScene:
         self.threads.add(threading.get_ident())
         if folder.name == "several":
             raise SeveralResultsError(folder, tuple(sorted(folder.iterdir())))
         if not folder.is_dir() or folder.name.startswith("bad"):
             raise InputError(folder, "holds no people", "choose the folder above the stages")
         scene = replace(make_scene(self.frames), root=folder)
+        if reading.fps is not None:
+            scene = replace(scene, fps=reading.fps, fps_source="given")
         state = make_state(scene)
-        return OpenedScene(folder, scene, None, state, self._heights(state), {"data": 2.0})
+        heights = self._heights(state)
+        return OpenedScene(folder, scene, None, state, heights, {"data": 2.0}, reading)
 
     def _heights(self, state: OptimizationState) -> dict[int, float]:
         return {i: 1.6 + 0.05 * n for n, i in enumerate(sorted(state.people))}
