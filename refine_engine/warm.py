@@ -14,8 +14,9 @@ import numpy as np
 from refine_engine.body import embedded_body
 from refine_engine.config import RefinementConfig
 from refine_engine.scene import CameraTrack, Keypoints, Person, Scene
+from refine_engine.solver.arrow_problem import Free
 from refine_engine.solver.covariance import covariance
-from refine_engine.solver.levenberg import Damping, Free, step
+from refine_engine.solver.levenberg import Damping, step
 from refine_engine.state import OptimizationState, PersonState
 from refine_engine.terms.motion import motion_terms
 from refine_engine.terms.problem import Problem

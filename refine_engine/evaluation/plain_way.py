@@ -23,7 +23,8 @@ from smplx.lbs import lbs
 from refine_engine.body import joint_positions
 from refine_engine.geometry.planes import tangent_basis
 from refine_engine.geometry.rotations import axis_angle_from_matrix, skew
-from refine_engine.solver.levenberg import Free, people_runner
+from refine_engine.solver.arrow_problem import Free
+from refine_engine.solver.threads import people_runner
 from refine_engine.terms.problem import turn_width
 
 if TYPE_CHECKING:

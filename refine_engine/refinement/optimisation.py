@@ -11,7 +11,8 @@ from refine_engine.refinement.frozen import read_only
 from refine_engine.refinement.frozen_targets import refresh_targets
 from refine_engine.refinement.guard import compare
 from refine_engine.refinement.windows import Windows
-from refine_engine.solver.levenberg import Damping, Free, StepResult, step
+from refine_engine.solver.arrow_problem import Free
+from refine_engine.solver.levenberg import Damping, StepResult, step
 from refine_engine.state import Snapshot, SubStageResult, SubStageStatus
 
 if TYPE_CHECKING:

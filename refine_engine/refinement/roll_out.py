@@ -35,7 +35,9 @@ from refine_engine.motion_prior.humor.state import (
     sampled,
 )
 from refine_engine.motion_prior.transition import PRIOR_RATE
-from refine_engine.solver.levenberg import Damping, Free, StepResult, people_runner
+from refine_engine.solver.arrow_problem import Free
+from refine_engine.solver.levenberg import Damping, StepResult
+from refine_engine.solver.threads import people_runner
 from refine_engine.terms.humor import HumorPrior, prior_frame, prior_states
 from refine_engine.terms.initial_state import InitialState
 
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 
     from refine_engine.motion_prior.humor.model import Trajectory
     from refine_engine.scene import Array
-    from refine_engine.solver.levenberg import Poll
+    from refine_engine.solver.threads import Poll
     from refine_engine.terms.problem import Packed, PackedPerson, Problem
 
 CONSISTENCY_SIGMA_M = (0.075 / 100.0) ** 0.5

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from refine_engine.config import ENABLE_KEYS, ITERATION_KEYS
 from refine_engine.errors import ConfigError
-from refine_engine.solver.levenberg import Free
+from refine_engine.solver.arrow_problem import Free
 from refine_engine.state import SUBSTAGES, SubStage
 
 if TYPE_CHECKING:

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from refine_engine.solver.levenberg import (
-    ArrowProblem,
-    Damping,
-    Free,
-    QuadraticModel,
-    StepResult,
-    step,
-)
+from refine_engine.solver.arrow_problem import ArrowProblem, Free, QuadraticModel
+from refine_engine.solver.levenberg import Damping, StepResult, step
 
 __all__ = ["ArrowProblem", "Damping", "Free", "QuadraticModel", "StepResult", "step"]

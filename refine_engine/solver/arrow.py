@@ -27,20 +27,20 @@ from refine_engine.solver.chains import (
     product,
     right_side,
 )
+from refine_engine.solver.threads import one_by_one
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import DTypeLike, NDArray
 
+    from refine_engine.solver.threads import Run
+
     Array = NDArray[np.float64]
     Blocks = NDArray[np.floating[Any]]
-    Run = Callable[[Callable[[int], Any], int], list[Any]]
 
 OWN = 10
 """Border variables of each person: betas."""
-
-
 FACTOR_BYTES = 600_000_000
 """Factors of more people together than this holds are not kept: people go through the elimination
 in groups, and only what the border needs of them is left."""
@@ -127,11 +127,6 @@ def without_factors(eliminated: Sequence[Eliminated], run: Run) -> list[Eliminat
         )
         for rest, solved in zip(eliminated, found, strict=True)
     ]
-
-
-def one_by_one(function: Callable[[int], Any], count: int) -> list[Any]:
-    """What :func:`refine_engine.solver.levenberg.people_runner` does, without threads."""
-    return [function(i) for i in range(count)]
 
 
 def factor_bytes(part: Part, dtype: DTypeLike) -> int:
@@ -230,51 +225,6 @@ def _products(left: Sequence[tuple[Blocks, ...]], right: Sequence[tuple[Blocks, 
 def eliminate(part: Part, damping: float, floor: float, dtype: DTypeLike) -> Eliminated:
     """:func:`eliminate_people` for one person, in this thread."""
     return eliminate_people([part], damping, floor, dtype)[0]
-
-
-@dataclass(frozen=True, eq=False)
-class Border:
-    """The Schur complement: what the border's variables see after elimination."""
-
-    matrix: Array
-    """(10 P + K, 10 P + K)."""
-    gradient: Array
-    """(10 P + K,)."""
-
-    def solve(self, free: NDArray[np.bool_], damping: float, fixed: Array | None = None) -> Array:
-        """Step of the free variables; the others move by ``fixed`` (default: not at all)."""
-        step = np.zeros(len(self.gradient)) if fixed is None else np.where(free, 0.0, fixed)
-        if not free.any():
-            return step
-        right = -(self.gradient + self.matrix @ step)[free]
-        matrix = self.matrix[np.ix_(free, free)]
-        diagonal = np.abs(np.diag(matrix))
-        # Scaled to a unit diagonal: betas, log alpha, radians and metres stand side by side.
-        scale = 1.0 / np.sqrt(np.maximum(diagonal, 1e-12))
-        scaled = matrix * scale[:, None] * scale + np.diag(np.full(len(scale), damping + 1e-12))
-        step[free] = scale * np.linalg.solve(scaled, scale * right)
-        return step
-
-
-def border_system(eliminated: Sequence[Eliminated]) -> Border:
-    """Schur complement of all people."""
-    gradient = np.sum([rest.remains.shared_gradient for rest in eliminated], axis=0)
-    hessian = np.sum([rest.remains.shared_hessian for rest in eliminated], axis=0)
-    people, shared = len(eliminated), len(gradient)
-    size = OWN * people + shared
-    matrix, right = np.zeros((size, size)), np.zeros(size)
-    tail = slice(OWN * people, size)
-    matrix[tail, tail], right[tail] = hessian, gradient
-    for p, rest in enumerate(eliminated):
-        own, product, part = slice(OWN * p, OWN * p + OWN), rest.product, rest.remains
-        first, second = slice(1, 1 + OWN), slice(1 + OWN, None)
-        matrix[own, own] = part.own_hessian - product[first, first]
-        matrix[own, tail] = part.own_shared - product[first, second]
-        matrix[tail, own] = matrix[own, tail].T
-        matrix[tail, tail] -= product[second, second]
-        right[own] = part.own_gradient - product[first, 0]
-        right[tail] -= product[second, 0]
-    return Border(0.5 * (matrix + matrix.T), right)
 
 
 def with_gradient(

@@ -16,14 +16,14 @@ import numpy as np
 from refine_engine.solver.arrow import (
     FACTOR_BYTES,
     OWN,
-    border_system,
     eliminate_people,
-    one_by_one,
 )
+from refine_engine.solver.arrow_problem import ArrowProblem
 from refine_engine.solver.blocks import inverse_blocks
+from refine_engine.solver.border import border_system, free_border
 from refine_engine.solver.chains import NotPositive
-from refine_engine.solver.levenberg import FLOOR, ArrowProblem, free_border, people_runner
-from refine_engine.solver.threads import single_threaded_blas
+from refine_engine.solver.solution import FLOOR
+from refine_engine.solver.threads import one_by_one, people_runner, single_threaded_blas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from refine_engine.solver.arrow import Eliminated, Part
-    from refine_engine.solver.levenberg import Free, Poll, Run
+    from refine_engine.solver.arrow_problem import Free
+    from refine_engine.solver.threads import Poll, Run
 
     Array = NDArray[np.float64]
 

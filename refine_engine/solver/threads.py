@@ -8,15 +8,25 @@ import functools
 import itertools
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import scipy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+T = TypeVar("T")
+Poll = Callable[[], None]
+"""Called at least every 50 ms during an iteration, from the calling thread. It may raise (for
+example ``Cancelled``) to abandon the iteration: the state passed in is untouched."""
+
+Run = Callable[[Callable[[int], Any], int], list[Any]]
+"""Maps a function over people, by position; results in order."""
+POLL_SECONDS = 0.05
 
 _lock = threading.Lock()
 _holders = 0
@@ -43,6 +53,40 @@ def worker_pool(workers: int) -> ThreadPoolExecutor:
         if pool is None:
             pool = _pools[key] = ThreadPoolExecutor(workers, thread_name_prefix="solver")
         return pool
+
+
+def people_runner(threads: int, poll: Poll | None) -> Run:
+    """A function that maps over people in threads and polls the caller meanwhile."""
+
+    def run(function: Callable[[int], T], count: int) -> list[T]:
+        workers = worker_count(threads, count)
+        if workers == 1:
+            results = []
+            for i in range(count):
+                if poll is not None:
+                    poll()
+                results.append(function(i))
+            return results
+        futures = [worker_pool(workers).submit(function, i) for i in range(count)]
+        pending = set(futures)
+        try:
+            while pending:
+                if poll is not None:
+                    poll()
+                _, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            wait(futures)
+            raise
+        return [future.result() for future in futures]
+
+    return run
+
+
+def one_by_one(function: Callable[[int], Any], count: int) -> list[Any]:
+    """What :func:`people_runner` does, without threads."""
+    return [function(i) for i in range(count)]
 
 
 @functools.cache

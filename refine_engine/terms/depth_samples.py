@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from refine_engine.body import BodyModel
     from refine_engine.scene import Array, BoolArray, DepthMaps, IntArray, Scene
-    from refine_engine.solver.levenberg import Poll
+    from refine_engine.solver.threads import Poll
     from refine_engine.terms.protocol import Common, Posed, Track
 
 CANDIDATES = 150

@@ -25,7 +25,8 @@ import numpy as np
 
 from refine_engine.body import body_size, rest_joints
 from refine_engine.geometry.planes import tangent_basis, updated
-from refine_engine.solver.levenberg import QuadraticModel, people_runner
+from refine_engine.solver.arrow_problem import QuadraticModel
+from refine_engine.solver.threads import people_runner
 from refine_engine.terms.depth_samples import choose_samples
 from refine_engine.terms.frames import FramePart, turned
 from refine_engine.terms.held_out import held_out_evidence
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
     from refine_engine.body import BodyModel
     from refine_engine.config import RefinementConfig
     from refine_engine.scene import Array, Scene
-    from refine_engine.solver.levenberg import Free, Poll, Run
+    from refine_engine.solver.arrow_problem import Free
+    from refine_engine.solver.threads import Poll, Run
     from refine_engine.state import OptimizationState, PersonState
     from refine_engine.terms.floor import FloorTilt
     from refine_engine.terms.protocol import Track
@@ -298,7 +300,7 @@ class Problem:
         return QuadraticModel(run(person, len(self.ids)))
 
     def moved(self, state: Packed, frames: Sequence[Array], own: Array, shared: Array) -> Packed:
-        """State after a step; see :class:`refine_engine.solver.levenberg.ArrowProblem`."""
+        """State after a step; see :class:`refine_engine.solver.arrow_problem.ArrowProblem`."""
         people = tuple(
             PackedPerson(
                 R=turned(person.R, np.ascontiguousarray(step[:, : turn_width(step)])),

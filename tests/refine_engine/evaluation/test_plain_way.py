@@ -10,7 +10,7 @@ from refine_engine.evaluation.plain_way import energy_and_gradient, variable_cou
 from refine_engine.evaluation.synthetic.options import SampleOptions
 from refine_engine.evaluation.synthetic.scene import make_scene
 from refine_engine.refinement.initialisation import initialise
-from refine_engine.solver.levenberg import Free
+from refine_engine.solver.arrow_problem import Free
 
 
 def test_the_gradient_that_l_bfgs_gets_is_that_of_the_energy(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from refine_engine.solver.arrow import (
     OWN,
-    border_system,
     eliminate,
     eliminate_people,
     factor_bytes,
@@ -20,7 +19,10 @@ from refine_engine.solver.arrow import (
     frame_steps,
     with_gradient,
 )
-from refine_engine.solver.levenberg import Damping, Free, QuadraticModel, people_runner, step
+from refine_engine.solver.arrow_problem import Free, QuadraticModel
+from refine_engine.solver.border import border_system
+from refine_engine.solver.levenberg import Damping, step
+from refine_engine.solver.threads import people_runner
 
 
 class DensePart:

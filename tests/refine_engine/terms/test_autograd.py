@@ -16,7 +16,7 @@ from refine_engine.body import (
 )
 from refine_engine.geometry.planes import tangent_basis
 from refine_engine.solver.arrow import OWN
-from refine_engine.solver.levenberg import Free
+from refine_engine.solver.arrow_problem import Free
 from refine_engine.terms import data, ground
 from refine_engine.terms.problem import Problem
 from refine_engine.terms.smooth import joint_weights

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from refine_engine.solver.levenberg import Free
+from refine_engine.solver.arrow_problem import Free
 from refine_engine.terms.depth_samples import DepthEvidence, GroundSamples, SkinSamples, _skin
 from refine_engine.terms.problem import Problem
 

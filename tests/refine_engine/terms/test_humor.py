@@ -11,7 +11,9 @@ from refine_engine.geometry.rotations import exp_so3, matrix_from_axis_angle
 from refine_engine.motion_prior.humor.model import HumorModel
 from refine_engine.refinement.frozen_targets import refresh_targets
 from refine_engine.refinement.refiner import Stage5Refiner
-from refine_engine.solver.levenberg import Damping, Free, people_runner, step
+from refine_engine.solver.arrow_problem import Free
+from refine_engine.solver.levenberg import Damping, step
+from refine_engine.solver.threads import people_runner
 from refine_engine.terms.humor import HumorPrior, Targets, decoded_targets
 from refine_engine.terms.motion import motion_terms
 from refine_engine.terms.problem import Problem

@@ -14,7 +14,9 @@ from refine_engine.motion_prior.humor.state import (
     pelvis_offset,
     states_of_motion,
 )
-from refine_engine.solver.levenberg import Damping, Free, people_runner, step
+from refine_engine.solver.arrow_problem import Free
+from refine_engine.solver.levenberg import Damping, step
+from refine_engine.solver.threads import people_runner
 from refine_engine.terms.initial_state import InitialState, first_state
 from refine_engine.terms.problem import Problem
 from refine_engine.terms.stance import Stance

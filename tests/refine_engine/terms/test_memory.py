@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from refine_engine.solver import arrow
+from refine_engine.solver.arrow_problem import Free
 from refine_engine.solver.covariance import covariance
-from refine_engine.solver.levenberg import Damping, Free, step
+from refine_engine.solver.levenberg import Damping, step
 from refine_engine.terms import problem as problem_module
 from refine_engine.terms.problem import Problem
 

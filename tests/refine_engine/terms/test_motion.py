@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from refine_engine.motion_prior.transition import load_transition_prior
-from refine_engine.solver.levenberg import Damping, Free, people_runner, step
+from refine_engine.solver.arrow_problem import Free
+from refine_engine.solver.levenberg import Damping, step
+from refine_engine.solver.threads import people_runner
 from refine_engine.terms.motion import MotionPrior
 from refine_engine.terms.problem import Problem
 

@@ -11,8 +11,9 @@ import pytest
 from refine_engine.body import joint_positions
 from refine_engine.errors import Cancelled
 from refine_engine.geometry.rotations import exp_so3
+from refine_engine.solver.arrow_problem import Free
 from refine_engine.solver.covariance import covariance
-from refine_engine.solver.levenberg import Damping, Free, step
+from refine_engine.solver.levenberg import Damping, step
 from refine_engine.terms.depth_samples import (
     DepthEvidence,
     SkinSamples,
