@@ -1,30 +1,53 @@
 """Rotations: axis-angle at the file boundary, matrices inside.
 
-Conversions go through :class:`scipy.spatial.transform.Rotation`; the exponential map has
-a closed form of its own because the solver updates ``R <- R exp(delta)`` in every step.
+All maps are closed forms on whole arrays, in numpy alone: opening a scene converts hundreds of
+thousands of rotations before the first picture, and the solver updates ``R <- R exp(delta)`` in
+every step.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 Array = NDArray[np.float64]
+
+_ORTHOGONAL = 1e-12
+"""Largest entry of ``R^T R - 1`` of a matrix that is taken as it is."""
 
 
 def matrix_from_axis_angle(axis_angle: NDArray[np.floating]) -> Array:
     """Rotation matrices (..., 3, 3) of axis-angle vectors (..., 3) in radians."""
-    vectors = np.asarray(axis_angle, dtype=np.float64)
-    matrices = Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix()
-    return matrices.reshape(*vectors.shape[:-1], 3, 3)
+    return exp_so3(axis_angle)
 
 
 def axis_angle_from_matrix(rotation: NDArray[np.floating]) -> Array:
-    """Axis-angle vectors (..., 3) in radians, angle in [0, pi], of matrices (..., 3, 3)."""
+    """Axis-angle vectors (..., 3) in radians, angle in [0, pi], of matrices (..., 3, 3).
+
+    Matrices that are not orthogonal are replaced by the nearest rotation.
+
+    Raises
+    ------
+    ValueError
+        A matrix mirrors or flattens space (its determinant is not positive).
+    """
     matrices = np.asarray(rotation, dtype=np.float64)
-    vectors = Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_rotvec()
-    return vectors.reshape(*matrices.shape[:-2], 3)
+    if (_determinant(matrices) <= 0.0).any():
+        raise ValueError("a matrix whose determinant is not positive is no rotation")
+    away = np.abs(np.swapaxes(matrices, -1, -2) @ matrices - np.eye(3))
+    bent = (away > _ORTHOGONAL).any((-1, -2))
+    if bent.any():
+        matrices = matrices.copy()
+        matrices[bent] = nearest_rotation(matrices[bent])
+    return log_so3(matrices)
+
+
+def _determinant(M: Array) -> Array:
+    """Of matrices (..., 3, 3): the library's takes them one by one."""
+    a, b, c = (M[..., 0, k] for k in range(3))
+    d, e, f = (M[..., 1, k] for k in range(3))
+    g, h, i = (M[..., 2, k] for k in range(3))
+    return np.asarray(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))
 
 
 def exp_so3(delta: NDArray[np.floating]) -> Array:
@@ -36,18 +59,55 @@ def exp_so3(delta: NDArray[np.floating]) -> Array:
     angle = np.sqrt(safe)
     a = np.where(small, 1.0 - angle2 / 6.0, np.sin(angle) / angle)
     b = np.where(small, 0.5 - angle2 / 24.0, (1.0 - np.cos(angle)) / safe)
-    k = skew(w)
-    return np.eye(3) + a[..., None, None] * k + b[..., None, None] * (k @ k)
+    x, y, z = w[..., 0], w[..., 1], w[..., 2]
+    ax, ay, az = a * x, a * y, a * z
+    bx, by = b * x, b * y
+    xx, yy, zz, xy, xz, yz = bx * x, by * y, b * z * z, bx * y, bx * z, by * z
+    R = np.empty((*w.shape, 3))
+    R[..., 0, 0], R[..., 0, 1], R[..., 0, 2] = 1.0 - (yy + zz), xy - az, xz + ay
+    R[..., 1, 0], R[..., 1, 1], R[..., 1, 2] = xy + az, 1.0 - (xx + zz), yz - ax
+    R[..., 2, 0], R[..., 2, 1], R[..., 2, 2] = xz - ay, yz + ax, 1.0 - (xx + yy)
+    return R
 
 
 def log_so3(rotation: NDArray[np.floating]) -> Array:
-    """Logarithm map of rotations (..., 3, 3): :func:`axis_angle_from_matrix` at half the time.
+    """Logarithm map of rotations (..., 3, 3), through the quaternion; exact near 0 and pi.
 
     Matrices are not checked or made orthogonal, so it is for those made here, not for files'.
     """
     matrices = np.asarray(rotation, dtype=np.float64)
-    rotations = Rotation.from_matrix(matrices.reshape(-1, 3, 3), assume_valid=True)
-    return rotations.as_rotvec().reshape(*matrices.shape[:-2], 3)
+    real, imaginary = _quaternions(matrices.reshape(-1, 3, 3))
+    sine = np.sqrt(np.einsum("ni,ni->n", imaginary, imaginary))
+    cosine = np.abs(real)
+    # Without a turn the real part is 4: nothing is divided by nothing.
+    still = sine < 1e-7 * cosine
+    length = np.where(still, 2.0 / np.where(still, cosine, 1.0), 0.0)
+    np.divide(2.0 * np.arctan2(sine, cosine), sine, out=length, where=~still)
+    # q and -q are one rotation: the one with the positive real part turns by at most pi.
+    vectors = imaginary * np.copysign(length, real)[:, None]
+    return vectors.reshape(*matrices.shape[:-2], 3)
+
+
+def _quaternions(R: Array) -> tuple[Array, Array]:
+    """Real (n,) and imaginary (n, 3) parts, of any length, of quaternions of matrices (n, 3, 3).
+
+    Shepperd's method: each from the entries that do not cancel.
+    """
+    real = 1.0 + R[:, 0, 0] + R[:, 1, 1] + R[:, 2, 2]
+    imaginary = np.empty((len(R), 3))
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        imaginary[:, i] = R[:, k, j] - R[:, j, k]
+    far = np.flatnonzero(real < 1.0)
+    if len(far):
+        largest = np.argmax(np.einsum("nii->ni", R[far]), axis=1)
+        for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+            rows = far[largest == i]
+            M = R[rows]
+            real[rows] = M[:, k, j] - M[:, j, k]
+            imaginary[rows, i] = 1.0 + M[:, i, i] - M[:, j, j] - M[:, k, k]
+            imaginary[rows, j] = M[:, j, i] + M[:, i, j]
+            imaginary[rows, k] = M[:, k, i] + M[:, i, k]
+    return real, imaginary
 
 
 def skew(v: NDArray[np.floating]) -> Array:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import median_filter
 
 if TYPE_CHECKING:
     from refine_engine.importers.findings import FindingList
@@ -55,7 +54,7 @@ def follow_focal_length(
     fixed = pose_intrinsics(K)
     f = fixed[0, 0]
     estimated = (K[:, 0, 0] + K[:, 1, 1]) / 2
-    smooth = median_filter(estimated, size=min(_WINDOW, len(K)), mode="nearest")
+    smooth = _running_median(estimated, min(_WINDOW, len(K)))
     factor = smooth / f
     factor[np.abs(factor - 1) <= _NOTICEABLE] = 1.0
     moved = {}
@@ -85,3 +84,10 @@ def follow_focal_length(
             f"Stage 3 used the mean of fx and fy ({f:.0f} px) for bodies; depth keeps its own K.",
         )
     return moved, fixed
+
+
+def _running_median(values: Array, width: int) -> Array:
+    """(n,) upper median of ``width`` neighbours of each of (n,) values; the ends are repeated."""
+    padded = np.pad(values, (width // 2, width - 1 - width // 2), mode="edge")
+    around = np.lib.stride_tricks.sliding_window_view(padded, width)
+    return np.asarray(np.sort(around, axis=1)[:, width // 2])

@@ -7,13 +7,13 @@ gap most of what is left of the error goes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from refine_engine.geometry.rotations import geodesic_angle, interpolate_rotations
-from refine_engine.motion_prior.gap_model import PARTS, waves_at
+from refine_engine.motion_prior.gap_model import MODES, PARTS, POSE_PARTS, waves_at
 from refine_engine.motion_prior.gap_windows import (
     NEEDED,
     OFFSETS,
@@ -25,12 +25,15 @@ from refine_engine.motion_prior.gap_windows import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
     from refine_engine.motion_prior.gap_model import GapModel
     from refine_engine.motion_prior.gap_windows import SeenMotion, Windows
 
     Array = NDArray[np.float64]
+    IntArray = NDArray[np.int64]
 
 LONGEST_S = 2.0
 """Longer gaps are not filled by anything learned."""
@@ -44,6 +47,11 @@ EVERYWHERE = 24
 """Stretches all over the track that show how well the networks know this person."""
 BELIEF = 3.0
 """So many stretches' worth of belief in the networks before any is seen."""
+TOGETHER = 8
+"""Gaps that go through the networks at once."""
+TOO_LONG = f"longer than {LONGEST_S:g} s"
+TOO_LITTLE = "too little is seen beside it to tell how fast the motion is"
+TOO_FAR = "the prediction is far from everything nearby"
 _ENDS = 4
 """Samples of the context that are compared."""
 MOST_TURN = 2.9
@@ -85,81 +93,166 @@ def fill_gap(
     size: float,
     gap: tuple[int, int],
 ) -> FilledGap:
-    """Fill the rows between two seen ones.
+    """Fill the rows between two seen ones: :func:`fill_gaps_of` with one gap."""
+    return fill_gaps_of(model, motion, R, transl, size, [gap])[0]
+
+
+def fill_gaps_of(
+    model: GapModel,
+    motion: SeenMotion,
+    R: Array,
+    transl: Array,
+    size: float,
+    gaps: Sequence[tuple[int, int]],
+    poll: Callable[[], None] = lambda: None,
+) -> list[FilledGap]:
+    """Fill gaps of one track; none of them reads what was filled in another.
 
     Parameters
     ----------
     model
         Trained networks.
     motion
-        The track by :func:`.gap_windows.seen_motion`, in which the gap is not joined.
+        The track by :func:`.gap_windows.seen_motion`, in which no gap is joined.
     R, transl
         (n, 24, 3, 3) and (n, 3) of the whole track in a world that is Y up; unseen rows are not
         read.
     size
         Body size, 1 = mean body.
-    gap
-        Last seen row before, first seen row after.
+    gaps
+        Last seen row before and first seen row after each of them.
+    poll
+        Called between every few gaps; it may raise to leave them.
     """
-    left, right = gap
-    straight, line = geodesic_gap(R, transl, left, right)
+    bridges = [geodesic_gap(R, transl, *gap) for gap in gaps]
+    ends = np.array(gaps, dtype=np.float64).reshape(-1, 2)
+    around = windows(motion, ends[:, 0], ends[:, 1])
+    long = (ends[:, 1] - ends[:, 0]) / motion.step > LONGEST_S * RATE + 1.0
+    fits = ~long & around.usable
+    found: list[FilledGap | None] = [None] * len(gaps)
+    same_track = Elsewhere(model, motion) if fits.any() else None
+    for first in range(0, len(gaps), TOGETHER):
+        poll()
+        some = first + np.flatnonzero(fits[first : first + TOGETHER])
+        if same_track is None or not len(some):
+            continue
+        here = around[some]
+        added, share = model.waves(here)
+        scale, missing = same_track.says(here, ends[some])
+        added = scale[:, None, None] * added + missing
+        for j, k in enumerate(some.tolist()):
+            (left, right), (_, line) = gaps[k], bridges[k]
+            fraction = np.arange(1, right - left) / (right - left)
+            window = here[j : j + 1]
+            curve = spline(window, fraction) + model.space.channels(waves_at(fraction) @ added[j])
+            turned, place = (v[0] for v in poses_from(curve, window, model.space.mean))
+            away = geodesic_angle(bridges[k][0], turned).max(initial=0.0)
+            aside = np.linalg.norm(place - line / size, axis=1).max(initial=0.0)
+            if away < MOST_TURN and aside < MOST_SHIFT:
+                kept = float(scale[j] * share[j])
+                found[k] = FilledGap(turned, place * size, learned=True, reason="", share=kept)
+    filled = []
+    for k, (answer, bridge) in enumerate(zip(found, bridges, strict=True)):
+        reason = TOO_LONG if long[k] else TOO_FAR if fits[k] else TOO_LITTLE
+        filled.append(answer or FilledGap(*bridge, learned=False, reason=reason))
+    return filled
 
-    def geodesic(reason: str) -> FilledGap:
-        return FilledGap(straight, line, learned=False, reason=reason)
 
-    ends = np.array([float(left)]), np.array([float(right)])
-    if (right - left) / motion.step > LONGEST_S * RATE + 1.0:
-        return geodesic(f"longer than {LONGEST_S:g} s")
-    around = windows(motion, *ends)
-    if not around.usable[0]:
-        return geodesic("too little is seen beside it to tell how fast the motion is")
-    added, share = model.waves(around)
-    scale, missing = _as_elsewhere(model, motion, around, ends)
-    added = scale * added + missing
-    fraction = np.arange(1, right - left) / (right - left)
-    channels = spline(around, fraction) + model.space.channels(waves_at(fraction) @ added)
-    turned, place = poses_from(channels, around, model.space.mean)
-    turned, place = turned[0], place[0]
-    away = geodesic_angle(straight, turned).max(initial=0.0)
-    aside = np.linalg.norm(place - line / size, axis=1).max(initial=0.0)
-    if not (away < MOST_TURN and aside < MOST_SHIFT):
-        return geodesic("the prediction is far from everything nearby")
-    return FilledGap(turned, place * size, learned=True, reason="", share=scale * float(share[0]))
-
-
-def _as_elsewhere(
-    model: GapModel, motion: SeenMotion, around: Windows, ends: tuple[Array, Array]
-) -> tuple[float, Array]:
+class Elsewhere:
     """What stretches of the same track say about the networks.
 
-    Returns
-    -------
-    tuple
-        By what their answer is best multiplied for this person, 0 to 1, from stretches all over
-        the track; and their mean error (1, 7, 51) in stretches that begin and end like the gap.
+    Parameters
+    ----------
+    model
+        Trained networks.
+    motion
+        The track.
     """
-    width = float(ends[1][0] - ends[0][0])
-    rows = np.arange(len(motion.start))
-    margin = OFFSETS[NEEDED] * motion.step
-    inside = (rows - margin >= motion.start) & (rows + width + margin <= motion.stop)
-    left = rows[inside].astype(np.float64)
-    if not len(left):
-        return 1.0, np.zeros((1, 1, PARTS))
-    left = left[:: -(-len(left) // CANDIDATES)]
-    others = windows(motion, left, left + width, samples=_ENDS)
-    wanted, found = _likeness(model, around)[0], _likeness(model, others)
-    speed = wanted[-4 * PARTS :]
-    apart = ((found - wanted) ** 2).sum(1) / ((speed**2).sum() + 0.05)
-    similar = np.argsort(apart)[:CLOSELY]
-    weight = np.exp(-0.5 * apart[similar] / SIMILAR**2)
-    similar, weight = similar[weight > 1e-3], weight[weight > 1e-3]
-    spread = np.unique(np.linspace(0, len(left) - 1, EVERYWHERE).round().astype(np.int64))
-    chosen = left[np.concatenate([spread, similar])]
-    others = windows(motion, chosen, chosen + width)
-    truth = channels_between(motion, others, chosen, chosen + width, _QUANTILES)
-    lacking = _TO_WAVES @ model.space.parts(truth - spline(others, _QUANTILES))
-    answers = model.waves(others)[0]
-    count = len(spread)
+
+    def __init__(self, model: GapModel, motion: SeenMotion) -> None:
+        self._model = model
+        rows = np.arange(len(motion.start), dtype=np.float64)
+        margin = OFFSETS[NEEDED] * motion.step
+        self._begins = rows - margin >= motion.start
+        self._stop = motion.stop - margin
+        # Principal components instead of joints, once for all windows.
+        self._motion = model.space.reduced(motion)
+        ends = windows(self._motion, rows, rows, samples=_ENDS)
+        before, after = ends.before[..., :POSE_PARTS], ends.after[..., :POSE_PARTS]
+        self._leaving, self._coming = _end(before, -1.0), _end(after, 1.0)
+        self._root = replace(motion, pose=motion.pose[:, :0])
+
+    def says(self, around: Windows, ends: Array) -> tuple[Array, Array]:
+        """Compare the networks with what happened in stretches like some gaps.
+
+        Parameters
+        ----------
+        around
+            The gaps.
+        ends
+            (m, 2) their last and next seen rows.
+
+        Returns
+        -------
+        tuple
+            By what the networks' answer is best multiplied for this person (m,), 0 to 1, from
+            stretches all over the track; and their mean error (m, 7, 51) in stretches that begin
+            and end like the gap.
+        """
+        scale, missing = np.ones(len(ends)), np.zeros((len(ends), MODES, PARTS))
+        chosen: list[tuple[int, IntArray, Array, int]] = []
+        for k, (left, right) in enumerate(ends.astype(np.int64).tolist()):
+            rows = self._candidates(right - left)
+            if not len(rows):
+                continue
+            similar, weight = self._similar(rows, left, right)
+            spread = np.linspace(0, len(rows) - 1, EVERYWHERE).round().astype(np.int64)
+            everywhere = rows[np.unique(spread)]
+            chosen.append((k, np.concatenate([everywhere, similar]), weight, len(everywhere)))
+        if not chosen:
+            return scale, missing
+        left = np.concatenate([rows.astype(np.float64) for _, rows, _, _ in chosen])
+        width = np.concatenate([np.full(len(r), ends[k, 1] - ends[k, 0]) for k, r, _, _ in chosen])
+        others = windows(self._motion, left, left + width)
+        truth = channels_between(self._motion, others, left, left + width, _QUANTILES)
+        lacking = _TO_WAVES @ self._model.space.parts(truth - spline(others, _QUANTILES))
+        answers = self._model.waves(others)[0]
+        first = 0
+        for k, rows, weight, count in chosen:
+            here = slice(first, first + len(rows))
+            first += len(rows)
+            scale[k], missing[k] = _lesson(lacking[here], answers[here], weight, count)
+        return scale, missing
+
+    def _candidates(self, width: int) -> IntArray:
+        """Rows at which a stretch of this width begins that was seen, with its ends' speeds."""
+        rows = np.arange(len(self._begins))
+        left = rows[self._begins & (rows + width <= self._stop)]
+        return left[:: -(-len(left) // CANDIDATES)] if len(left) else left
+
+    def _similar(self, rows: IntArray, left: int, right: int) -> tuple[IntArray, Array]:
+        """Those of the rows whose stretches begin and end most like a gap, and their weights."""
+        begin = np.append(rows, left)
+        end = begin + (right - left)
+        root = windows(self._root, begin, end, samples=_ENDS)
+        space = self._model.space
+        before, after = space.parts_of_root(root.before), space.parts_of_root(root.after)
+        leaving, coming = _end(before, -1.0), _end(after, 1.0)
+        # A window's own place says nothing; where it ends, from where it begins, does.
+        leaving[:, 3:6], coming[:, 3:6] = 0.0, after[:, 0, 3:] - before[:, 0, 3:]
+        compared = (self._leaving[begin], self._coming[end], leaving, coming)
+        apart, fast = np.zeros(len(rows)), 0.05
+        for features, parts in zip(compared, (POSE_PARTS, POSE_PARTS, 6, 6), strict=True):
+            apart += ((features[:-1] - features[-1]) ** 2).sum(1)
+            fast += (features[-1, parts:] ** 2).sum()
+        apart /= fast
+        nearest = np.argsort(apart)[:CLOSELY]
+        weight = np.exp(-0.5 * apart[nearest] / SIMILAR**2)
+        return rows[nearest[weight > 1e-3]], weight[weight > 1e-3]
+
+
+def _lesson(lacking: Array, answers: Array, weight: Array, count: int) -> tuple[float, Array]:
+    """Best multiplier from the first ``count`` stretches; mean error (7, 51) in the others."""
     # Stretches count alike, however fast: their answers are divided by the cubic's error.
     unit = (lacking[:count] ** 2).sum((1, 2)) + 1e-4
     agree = ((lacking * answers)[:count].sum((1, 2)) / unit).sum()
@@ -167,19 +260,11 @@ def _as_elsewhere(
     belief = BELIEF * length / count
     scale = float(np.clip((agree + belief) / (length + belief + 1e-9), 0.0, 1.0))
     errors = (lacking - scale * answers)[count:]
-    missing = np.einsum("m,mkp->kp", weight, errors)[None] / (weight.sum() + DOUBTED)
-    return scale, np.asarray(missing)
+    return scale, np.einsum("m,mkp->kp", weight, errors) / (weight.sum() + DOUBTED)
 
 
-def _likeness(model: GapModel, around: Windows) -> Array:
-    """(m, 6 * 51 - 3) poses, displacement and speeds at the ends; their differences compare."""
-    before, after = model.space.parts(around.before), model.space.parts(around.after)
-    poses = [before[:, 0, : PARTS - 3], after[:, 0, : PARTS - 3]]
-    apart = (after[:, 0] - before[:, 0])[:, PARTS - 3 :]
-    speeds = [
-        2.0 * (before[:, 0] - before[:, 2]),
-        2.0 * (after[:, 2] - after[:, 0]),
-        1.5 * (before[:, 2] - before[:, 3]),
-        1.5 * (after[:, 3] - after[:, 2]),
-    ]
-    return np.concatenate([*poses, apart, *speeds], axis=1)
+def _end(samples: Array, side: float) -> Array:
+    """(m, 3 c) value and speeds at an end, of its samples (m, 4, c); differences compare."""
+    near = 2.0 * side * (samples[:, 2] - samples[:, 0])
+    far = 1.5 * side * (samples[:, 3] - samples[:, 2])
+    return np.concatenate([samples[:, 0], near, far], axis=1)

@@ -10,11 +10,10 @@ without a part of the clips; where they disagree, the motion is foreign to them.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import erf
 
 from refine_engine.errors import InputError
 from refine_engine.geometry.rotations import nearest_rotation
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from refine_engine.motion_prior.gap_windows import Windows
+    from refine_engine.motion_prior.gap_windows import SeenMotion, Windows
 
     Array = NDArray[np.float64]
 
@@ -48,6 +47,7 @@ CONTEXT_PARTS = np.r_[0:30, POSE_PARTS:PARTS]
 INPUTS = 2 * (PARTS - 3) + 2 * (CONTEXT - 1) * len(CONTEXT_PARTS) + PARTS + 2 * (CONTEXT - 1) + 3
 HIDDEN, LINEAR = 256, 64
 OUTPUTS = MODES * PARTS
+_ERF = (0.3275911, 0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
 _WAVE = np.arange(1, MODES + 1)
 _SHAPES: dict[str, tuple[int, ...]] = {
     "w1": (INPUTS, HIDDEN),
@@ -75,8 +75,21 @@ class GapSpace:
     """(75, 51) orthonormal columns."""
 
     def parts(self, channels: Array) -> Array:
-        """(..., 51) of channels (..., 75)."""
+        """(..., 51) of channels (..., 75), or of those (..., 51) of a :meth:`reduced` motion."""
+        if channels.shape[-1] == PARTS:
+            found = channels.copy()
+            found[..., POSE_PARTS:] *= self.sensitivity[POSE:]
+            return found
         return np.asarray((channels * self.sensitivity) @ self.components)
+
+    def parts_of_root(self, channels: Array) -> Array:
+        """(..., 6) the last parts, of the last channels (..., 6): root and place."""
+        return np.asarray(channels * self.sensitivity[POSE:])
+
+    def reduced(self, motion: SeenMotion) -> SeenMotion:
+        """A motion whose pose is already its 45 principal components."""
+        pose = (motion.pose * self.sensitivity[:POSE]) @ self.components[:POSE, :POSE_PARTS]
+        return replace(motion, pose=pose)
 
     def channels(self, parts: Array) -> Array:
         """(..., 75) of parts (..., 51)."""
@@ -130,7 +143,8 @@ class GapModel:
     def answers(self, around: Windows) -> Array:
         """(E, m, 7, 51) amplitudes of the sine waves, each network's own."""
         seen, gain = self.space.inputs(around)
-        net = self.layers
+        # Single precision is far finer than the weights, which are kept in half of it.
+        seen, net = seen.astype(np.float32), self._single
         count = len(net["w1"])
         found = np.empty((count, len(seen), MODES, PARTS))
         for e in range(count):
@@ -139,6 +153,10 @@ class GapModel:
             out = hidden @ net["w3"][e] + net["b3"][e] + (seen @ net["s1"][e]) @ net["s2"][e]
             found[e] = (out * gain).reshape(-1, MODES, PARTS)
         return found
+
+    @functools.cached_property
+    def _single(self) -> dict[str, NDArray[np.float32]]:
+        return {name: value.astype(np.float32) for name, value in self.layers.items()}
 
     def waves(self, around: Windows) -> tuple[Array, Array]:
         """Amplitudes (m, 7, 51), and what is left of the networks' answer (m,), in (0, 1].
@@ -160,8 +178,21 @@ def waves_at(fraction: Array) -> Array:
     return np.asarray(np.sin(np.pi * fraction[:, None] * _WAVE))
 
 
-def _gelu(x: Array) -> Array:
-    return np.asarray(0.5 * x * (1.0 + erf(x / np.sqrt(2.0))))
+def _gelu(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Values times the normal distribution function of each.
+
+    Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26: off by 1.5e-7 at most, as
+    much as single precision is. It spares the start of the program a tenth of a second of SciPy.
+    """
+    far = np.abs(x) * np.float32(1.0 / np.sqrt(2.0))
+    t = 1.0 / (1.0 + np.float32(_ERF[0]) * far)
+    tail = np.full_like(t, _ERF[-1])
+    for factor in _ERF[-2:0:-1]:
+        tail *= t
+        tail += np.float32(factor)
+    tail *= t * np.exp(-far * far)
+    # 0.5 x (1 + erf): what the tail leaves of x on the right, and of nothing on the left.
+    return np.asarray(np.maximum(x, 0.0) - 0.5 * np.abs(x) * tail, dtype=np.float32)
 
 
 def load_gap_model(path: Path | None = None) -> GapModel:

@@ -10,7 +10,7 @@ frames a second, by cubic interpolation among the frames that were seen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,8 @@ import numpy as np
 from refine_engine.geometry.rotations import exp_so3, log_so3
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
@@ -43,7 +45,7 @@ class SeenMotion:
     """Poses in the order of time, in runs without a hole; several motions may follow each other."""
 
     pose: Array
-    """(n, 69) logarithms of joints 1..23 about their mean."""
+    """(n, 69) logarithms of joints 1..23 about their mean, or another linear measure of them."""
     R_root: Array
     """(n, 3, 3) global orientation, Y up."""
     place: Array
@@ -52,6 +54,8 @@ class SeenMotion:
     """(n,) first row of the run of each row."""
     stop: IntArray
     """(n,) last row of it. Rows that were not seen are runs of themselves."""
+    turn: Array
+    """(n, 3) logarithm of the root's turn to the next row, in its own frame; the last is 0."""
     step: float
     """Rows in 1/30 s."""
 
@@ -80,7 +84,9 @@ def seen_motion(
         (n - 1,) whether frames t and t + 1 were both seen and nothing (a cut) lies between them.
     """
     logs = log_so3(np.swapaxes(mean, -1, -2) @ R[:, 1:]).reshape(len(R), POSE)
-    return SeenMotion(logs, R[:, 0], transl / size, *_runs(joined), fps / RATE)
+    turn = np.zeros((len(R), 3))
+    turn[:-1] = log_so3(np.swapaxes(R[:-1, 0], -1, -2) @ R[1:, 0])
+    return SeenMotion(logs, R[:, 0], transl / size, *_runs(joined), turn, fps / RATE)
 
 
 def _runs(joined: BoolArray) -> tuple[IntArray, IntArray]:
@@ -114,6 +120,10 @@ class Windows:
     def usable(self) -> BoolArray:
         """(m,) whether the speed is known at both ends."""
         return np.asarray(self.known_before[:, NEEDED] & self.known_after[:, NEEDED])
+
+    def __getitem__(self, which: IntArray | slice) -> Windows:
+        """Some of the windows."""
+        return Windows(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
 def windows(
@@ -196,8 +206,11 @@ def _read(motion: SeenMotion, times: Array, row: IntArray) -> tuple[Array, Array
     low, high = motion.start[row][:, None], motion.stop[row][:, None]
     known = (times >= low - 1e-6) & (times <= high + 1e-6)
     times = np.clip(times, low, high)
-    below = np.clip(np.floor(times + 1e-9).astype(np.int64), low, np.maximum(high - 1, low))
-    f = (times - below)[..., None]
+    below = np.clip(np.floor(times + 1e-9).astype(np.int64), low, high)
+    f = np.maximum(times - below, 0.0)[..., None]
+    if not f.any():
+        # Sources at 30 frames a second: nothing lies between rows.
+        return motion.pose[below], motion.R_root[below], motion.place[below], known
     taps = [np.clip(below + k, low, high) for k in (-1, 0, 1, 2)]
     # Catmull-Rom.
     shares = (
@@ -206,13 +219,23 @@ def _read(motion: SeenMotion, times: Array, row: IntArray) -> tuple[Array, Array
         0.5 * f + 2 * f**2 - 1.5 * f**3,
         -0.5 * f**2 + 0.5 * f**3,
     )
-    pose = sum(s * motion.pose[k] for s, k in zip(shares, taps, strict=True))
-    place = sum(s * motion.place[k] for s, k in zip(shares, taps, strict=True))
-    # The root turns too fast for differences of logarithms about a mean.
-    R = motion.R_root[taps[1]]
-    turn = log_so3(np.swapaxes(R, -1, -2) @ motion.R_root[taps[2]])
-    R = R @ exp_so3(f * turn)
-    return np.asarray(pose), R, np.asarray(place), known
+    pose = _mixed(motion.pose, taps, shares)
+    place = _mixed(motion.place, taps, shares)
+    # The root turns too fast for differences of logarithms about a mean. In a run of one row
+    # there is no next one, and f is 0.
+    R = motion.R_root[taps[1]] @ exp_so3(f * motion.turn[taps[1]])
+    return pose, R, place, known
+
+
+def _mixed(values: Array, taps: Sequence[IntArray], shares: Sequence[Array]) -> Array:
+    """Sum of rows ``taps`` (m, k) of values (n, c) with shares (m, k, 1)."""
+    found = values[taps[0]]
+    found *= shares[0]
+    for tap, share in zip(taps[1:], shares[1:], strict=True):
+        more = values[tap]
+        more *= share
+        found += more
+    return found
 
 
 def _channels(pose: Array, R: Array, place: Array, heading: Array, origin: Array) -> Array:

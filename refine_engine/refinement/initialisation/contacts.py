@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from refine_engine.geometry.planes import heights
 
@@ -45,8 +44,17 @@ def foot_speeds(feet_world: Array, fps: float) -> Array:
 
 
 def smoothed(points: Array, fps: float) -> Array:
-    """Points (n, ...) low-passed over time with :data:`SMOOTHING_S`."""
-    return np.asarray(gaussian_filter1d(points, SMOOTHING_S * fps, axis=0, mode="nearest"))
+    """Points (n, ...) low-passed over time with :data:`SMOOTHING_S`; the ends are held."""
+    sigma = SMOOTHING_S * fps
+    reach = int(4.0 * sigma + 0.5)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    weights /= weights.sum()
+    ends = [(reach, reach)] + [(0, 0)] * (points.ndim - 1)
+    padded = np.pad(points, ends, mode="edge")
+    found = np.zeros_like(points, dtype=np.float64)
+    for k, weight in enumerate(weights):
+        found += weight * padded[k : k + len(points)]
+    return found
 
 
 def detect_contacts(feet_world: Array, plane: Array, fps: float, observed: BoolArray) -> Array:

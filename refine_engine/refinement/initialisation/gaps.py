@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from refine_engine.body import body_size
-from refine_engine.motion_prior.gap_filling import fill_gap, geodesic_gap
+from refine_engine.motion_prior.gap_filling import fill_gaps_of, geodesic_gap
 from refine_engine.motion_prior.gap_windows import RATE, seen_motion
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def fill_gaps(
     size: float = 1.0,
     fps: float = RATE,
     chunk: IntArray | None = None,
+    poll: Callable[[], None] = lambda: None,
 ) -> DenseMotion:
     """Fill the frames between measured ones.
 
@@ -88,6 +89,8 @@ def fill_gaps(
         Frames per second of the video.
     chunk
         (n,) reconstruction chunk of each row; motion is not read across their borders.
+    poll
+        Called between every few gaps; it may raise to leave them.
     """
     seen = np.flatnonzero(observed)
     known = frames[seen]
@@ -102,7 +105,7 @@ def fill_gaps(
     parts = np.zeros(n, dtype=np.int64)
     if chunk is not None:
         parts[rows] = chunk[seen]
-    R, transl, gaps = _filled(R, transl, measured, parts, model, size, fps)
+    R, transl, gaps = _filled(R, transl, measured, parts, model, size, fps, poll)
     return DenseMotion(
         frames=np.arange(known[0], known[-1] + 1, dtype=np.int64),
         R_world_root=R[:, 0],
@@ -133,7 +136,7 @@ def refill_gaps(
     chunk
         Reconstruction chunk of each video frame.
     poll
-        Called between people; it may raise to leave it.
+        Called between people and every few gaps; it may raise to leave them.
     """
     people = {}
     for i, p in state.people.items():
@@ -144,7 +147,8 @@ def refill_gaps(
         R = np.concatenate([p.R_world_root[:, None], p.body_pose], 1)
         transl = np.array(p.transl_world)
         size = float(body_size(body, p.betas).value)
-        R, transl, gaps = _filled(R, transl, p.observed, chunk[p.frames], model, size, fps)
+        parts = chunk[p.frames]
+        R, transl, gaps = _filled(R, transl, p.observed, parts, model, size, fps, poll)
         learned = np.zeros(len(R), dtype=bool)
         for gap in gaps:
             learned[gap.first : gap.last + 1] = gap.learned
@@ -189,6 +193,7 @@ def _filled(
     model: GapModel | None,
     size: float,
     fps: float,
+    poll: Callable[[], None],
 ) -> tuple[Array, Array, list[Gap]]:
     """Dense rows with the unobserved ones replaced, and the gaps by row."""
     R, transl = R.copy(), transl.copy()
@@ -201,8 +206,8 @@ def _filled(
     joined = observed[1:] & observed[:-1] & (chunk[1:] == chunk[:-1])
     motion = seen_motion(model.space.mean, R, transl, size, fps, joined)
     gaps = []
-    for left, right in ends:
-        found = fill_gap(model, motion, R, transl, size, (left, right))
-        R[left + 1 : right], transl[left + 1 : right] = found.R, found.transl
-        gaps.append(Gap(left + 1, right - 1, found.learned, found.reason))
+    found = fill_gaps_of(model, motion, R, transl, size, ends, poll)
+    for (left, right), gap in zip(ends, found, strict=True):
+        R[left + 1 : right], transl[left + 1 : right] = gap.R, gap.transl
+        gaps.append(Gap(left + 1, right - 1, gap.learned, gap.reason))
     return R, transl, gaps

@@ -63,7 +63,7 @@ def initialise(
     people = {}
     for i in sorted(scene.people):
         poll()
-        people[i] = _dense(scene, body, i, scale.alpha_0, model, gaps)
+        people[i] = _dense(scene, body, i, scale.alpha_0, model, gaps, poll)
     feet = {i: feet_of(body, p) for i, p in people.items()}
     poll()
     plane, ground_note, floor = _ground(scene, config, people, feet, scale.alpha_0)
@@ -147,6 +147,7 @@ def _dense(
     alpha: float,
     model: GapModel | None,
     gaps: list[Gap],
+    poll: Callable[[], None],
 ) -> PersonState:
     person = scene.people[i]
     R_world, transl_world = place_in_world(
@@ -162,6 +163,7 @@ def _dense(
         size=float(body_size(body, person.betas).value),
         fps=scene.fps,
         chunk=np.asarray(scene.cameras.chunk)[person.frames],
+        poll=poll,
     )
     gaps += m.gaps
     return PersonState(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from refine_engine.geometry.rotations import (
     axis_angle_from_matrix,
@@ -34,6 +35,37 @@ def test_exp_agrees_with_the_library_conversion(axis_angles: np.ndarray) -> None
     np.testing.assert_allclose(
         exp_so3(axis_angles), matrix_from_axis_angle(axis_angles), atol=1e-12
     )
+
+
+@pytest.mark.parametrize("longest", [0.0, 1e-12, 1e-6, 0.5, 3.1, np.pi])
+def test_maps_agree_with_scipy(longest: float) -> None:
+    rng = np.random.default_rng(3)
+    axes = rng.normal(size=(3000, 3))
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+    vectors = axes * (longest - 0.01 * longest * rng.uniform(size=(3000, 1)))
+    turned = Rotation.from_rotvec(vectors).as_matrix()
+    np.testing.assert_allclose(exp_so3(vectors), turned, atol=1e-15)
+    found = log_so3(turned.reshape(30, 100, 3, 3)).reshape(-1, 3)
+    np.testing.assert_allclose(found, Rotation.from_matrix(turned).as_rotvec(), atol=1e-14)
+    np.testing.assert_allclose(exp_so3(found), turned, atol=1e-14)
+
+
+def test_half_turns_and_nothing_have_logarithms() -> None:
+    for k in range(3):
+        half = -np.eye(3)
+        half[k, k] = 1.0
+        np.testing.assert_allclose(np.abs(log_so3(half)), np.pi * np.eye(3)[k], atol=1e-15)
+    assert log_so3(np.zeros((0, 3, 3))).shape == (0, 3)
+    np.testing.assert_array_equal(log_so3(np.eye(3)), np.zeros(3))
+
+
+def test_files_matrices_are_made_orthogonal_and_mirrors_are_refused(
+    axis_angles: np.ndarray,
+) -> None:
+    rough = exp_so3(axis_angles[5:]) * 1.001
+    np.testing.assert_allclose(axis_angle_from_matrix(rough), axis_angles[5:], atol=1e-9)
+    with pytest.raises(ValueError, match="determinant"):
+        axis_angle_from_matrix(np.stack([np.eye(3), np.diag([1.0, 1.0, -1.0])]))
 
 
 def test_exp_derivative_at_zero_is_the_cross_product() -> None:

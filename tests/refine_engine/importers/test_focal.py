@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import median_filter
 
 from refine_engine.body import embedded_body, joint_positions, rest_joints
 from refine_engine.geometry.cameras import project
 from refine_engine.importers import load_results
+from refine_engine.importers.focal import _running_median
 from tests.refine_engine.importers import folders
 
 
@@ -74,3 +76,11 @@ def test_b6_jitter_of_a_fixed_lens_is_not_followed(truth: folders.Truth) -> None
     folders.write_cameras(truth, intrinsics=K)
     scene = load_results(truth.root)
     np.testing.assert_allclose(scene.people[1].transl_cam, truth.transl_cam[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 14, 15, 60])
+def test_the_running_median_is_scipys(count: int) -> None:
+    values = np.random.default_rng(count).normal(size=count)
+    width = min(15, count)
+    expected = median_filter(values, size=width, mode="nearest")
+    np.testing.assert_array_equal(_running_median(values, width), expected)

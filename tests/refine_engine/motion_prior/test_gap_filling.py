@@ -6,13 +6,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
+from scipy.special import erf
 
 from refine_engine.errors import InputError
 from refine_engine.geometry.rotations import exp_so3, geodesic_angle
 from refine_engine.motion_prior import gap_filling
 from refine_engine.motion_prior.clips import Clip
-from refine_engine.motion_prior.gap_filling import FilledGap, fill_gap, geodesic_gap
-from refine_engine.motion_prior.gap_model import LAYERS, GapModel, load_gap_model
+from refine_engine.motion_prior.gap_filling import (
+    FilledGap,
+    fill_gap,
+    fill_gaps_of,
+    geodesic_gap,
+)
+from refine_engine.motion_prior.gap_model import LAYERS, GapModel, _gelu, load_gap_model
 from refine_engine.motion_prior.gap_scores import gap_scores
 from refine_engine.motion_prior.gap_training import fold_of, gap_space, train_gap_filler
 from refine_engine.motion_prior.gap_windows import seen_motion
@@ -110,6 +116,34 @@ def test_the_same_track_corrects_the_networks(
     monkeypatch.setattr(gap_filling, "DOUBTED", 1e9)
     alone = filled(silent(model), R, transl)
     assert error(taught.R, taught.transl, *truth) < 0.5 * error(alone.R, alone.transl, *truth)
+
+
+def test_gaps_of_a_track_are_filled_alike_together_and_alone(
+    model: GapModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gap_filling, "TOGETHER", 3)
+    R, transl = walking(frames=700)
+    gaps = [(60, 71), (120, 141), (200, 270), (300, 306), (307, 321), (324, 330), (500, 541)]
+    seen = np.ones(len(R), dtype=bool)
+    for left, right in gaps:
+        seen[left + 1 : right] = False
+    motion = seen_motion(model.space.mean, R, transl, 1.0, 30.0, seen[1:] & seen[:-1])
+    asked: list[None] = []
+    together = fill_gaps_of(model, motion, R, transl, 1.0, gaps, lambda: asked.append(None))
+    assert [g.learned for g in together] == [True, True, False, False, False, True, True]
+    assert len(asked) == 3
+    for gap, found in zip(gaps, together, strict=True):
+        alone = fill_gap(model, motion, R, transl, 1.0, gap)
+        np.testing.assert_allclose(found.R, alone.R, atol=1e-5)
+        np.testing.assert_allclose(found.transl, alone.transl, atol=1e-5)
+        assert found.share == pytest.approx(alone.share, abs=1e-4)
+        assert found.reason == alone.reason
+
+
+def test_single_precision_suffices_for_the_networks() -> None:
+    x = np.linspace(-9.0, 9.0, 20001)
+    exact = 0.5 * x * (1.0 + erf(x / np.sqrt(2.0)))
+    np.testing.assert_allclose(_gelu(x.astype(np.float32)), exact, atol=2e-6)
 
 
 def test_what_is_filled_meets_what_was_seen(model: GapModel) -> None:

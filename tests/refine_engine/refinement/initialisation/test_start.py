@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from refine_engine.config import RefinementConfig
 from refine_engine.refinement.initialisation import initialise
-from refine_engine.refinement.initialisation.contacts import detect_contacts
+from refine_engine.refinement.initialisation.contacts import SMOOTHING_S, detect_contacts, smoothed
 from refine_engine.refinement.initialisation.depth_cue import LogScale
 from refine_engine.refinement.initialisation.gaps import fill_gaps
 from refine_engine.refinement.initialisation.gravity import (
@@ -228,3 +229,10 @@ def _depth_of_body(scene, body):  # type: ignore[no-untyped-def]
         y = np.clip((pixels[t, :, 1] / 8).astype(int), 0, h - 1)
         np.minimum.at(maps[t], (y, x), mesh[t, :, 2])
     return maps
+
+
+@pytest.mark.parametrize(("count", "fps"), [(1, 30.0), (4, 60.0), (90, 25.0), (90, 240.0)])
+def test_points_are_smoothed_as_scipy_does(count: int, fps: float) -> None:
+    points = np.random.default_rng(0).normal(size=(count, 4, 3))
+    expected = gaussian_filter1d(points, SMOOTHING_S * fps, axis=0, mode="nearest")
+    np.testing.assert_allclose(smoothed(points, fps), expected, atol=1e-14)
