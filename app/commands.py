@@ -93,6 +93,16 @@ def _file(w: MainWindow) -> None:
     )
     add(
         Command(
+            "file.load_result",
+            "Load a &refined result…",
+            "File",
+            "Show a refinement_results.json as a run, to look at or to compare with",
+            when=idle,
+        ),
+        files.results.choose,
+    )
+    add(
+        Command(
             "file.save_session",
             "&Save session…",
             "File",

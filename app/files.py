@@ -12,6 +12,7 @@ from PyQt6.QtWidgets import QDialog, QFileDialog
 from app.dialogs.reading import ReadingDialog
 from app.dialogs.sample import SampleDialog
 from app.dialogs.save_name import ask_save_name, may_replace
+from app.earlier import RESULTS_FILE
 from app.errors import report
 from app.reading import Reading
 from app.session_file import (
@@ -23,6 +24,7 @@ from app.session_file import (
     unfinished_run,
     write_session,
 )
+from app.written_results import WrittenResults
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import RefinementError
 
@@ -39,6 +41,7 @@ class FileCommands(QObject):
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window = window
+        self.results = WrittenResults(window, self.open)
         self._session = window.session
         self._restoring: SavedSession | None = None
         self._session.scene_changed.connect(self._on_scene)
@@ -67,20 +70,24 @@ class FileCommands(QObject):
         dialog.deleteLater()
 
     def open(self, path: Path, reading: Reading | None = None) -> None:
-        """Open a results folder, a session file, or a file's folder."""
+        """Open a results folder, a session file, a refined result, or a file's folder."""
         if self._session.run_active:
             self._session.notice.emit("Stop the run first; then open another folder.")
+            return
+        if path.name == RESULTS_FILE and path.is_file():
+            self.results.load(path)
             return
         if path.suffix == SUFFIX and path.is_file():
             self.load_session(path)
             return
         self._restoring = None
+        self.results.forget()
         self._keep_aside()
         self._session.open(path.parent if path.is_file() else path, reading)
 
     def _keep_aside(self) -> None:
         """Keep runs that nobody saved: another folder takes their place."""
-        if self._session.runs and not self._session.busy:
+        if self._session.worth_keeping and not self._session.busy:
             self._window.autosave.keep_last()
             self._window.registry.refresh()
 
@@ -106,9 +113,12 @@ class FileCommands(QObject):
             self._session.restore(runs, saved.state, saved.config, saved.frame, saved.shown_run)
             self._session.notice.emit("The session is back.")
             self.restored.emit()
+        else:
+            self.results.look_for()
 
     def _on_failed(self, _failure: object) -> None:
         self._restoring = None
+        self.results.forget()
 
     # Sessions
 

@@ -300,7 +300,7 @@ class MainWindow(QMainWindow):
             self.status.repaint()
         else:
             self.hide()
-        kept = bool(self.session.runs) or self.session.unfinished is not None
+        kept = self.session.worth_keeping
         self.session.shutdown()
         self.status.stop()
         self.autosave.finish(keep=kept)

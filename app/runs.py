@@ -200,6 +200,8 @@ class RunRecord:
     people: Mapping[int, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
     """The same of each person alone."""
     seconds: float = 0.0
+    from_file: bool = False
+    """Read from where it was written: nothing is lost with this session."""
 
     @property
     def rows(self) -> dict[SubStage, SubStageRow]:

@@ -83,6 +83,11 @@ class Session(Shown):
         return self.steering.control is not None
 
     @property
+    def worth_keeping(self) -> bool:
+        """Whether something would be lost with this session."""
+        return self.unfinished is not None or any(not run.from_file for run in self.runs)
+
+    @property
     def live(self) -> bool:
         """Whether a change of weights re-solves at once from the shown state."""
         return self._live.on
@@ -318,6 +323,13 @@ class Session(Shown):
         """Put back what a session file holds, after its folder was opened."""
         with self._live.asleep():
             super().restore(runs, state, config, frame, shown_run)
+
+    def keep_run(self, record: RunRecord) -> None:
+        """Add a run that was not made here to the history, under the next number."""
+        self._number += 1
+        record.number = self._number
+        self.runs = [*self.runs, record][-MAX_RUNS:]
+        self.runs_changed.emit()
 
     # Small things
 
