@@ -205,21 +205,24 @@ def _skin_attributes(file: GltfFile, content: ExportContent, shaped: ShapedBody)
         ),
         "NORMAL": file.add_array(normals.astype(np.float32), "VEC3", target=ARRAY_BUFFER),
     }
-    weights = content.body.weights
-    order = np.argsort(-weights, axis=1, kind="stable")
-    sets = max(1, math.ceil(int((weights > 0).sum(axis=1).max()) / 4))
-    for k in range(sets):
-        chosen = order[:, 4 * k : 4 * k + 4]
-        values = np.take_along_axis(weights, chosen, axis=1)
-        # A joint without weight must be number 0, or validators complain.
-        chosen = np.where(values > 0, chosen, 0)
-        attributes[f"JOINTS_{k}"] = file.add_array(
-            chosen.astype(np.uint8), "VEC4", target=ARRAY_BUFFER
-        )
-        attributes[f"WEIGHTS_{k}"] = file.add_array(
-            values.astype(np.float32), "VEC4", target=ARRAY_BUFFER
-        )
+    joints, weights = four_weights(content.body.weights)
+    attributes["JOINTS_0"] = file.add_array(joints, "VEC4", target=ARRAY_BUFFER)
+    attributes["WEIGHTS_0"] = file.add_array(weights, "VEC4", target=ARRAY_BUFFER)
     return attributes
+
+
+def four_weights(weights: Array) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Joints (V, 4) and weights (V, 4) of the four strongest, summing to 1.
+
+    SMPL's own vertices have no more than four; nine of the embedded body have a fifth (0.06 at
+    most), for which glTF has a second set. VTK draws nothing of a mesh that has one, and many
+    programs ignore it.
+    """
+    order = np.argsort(-weights, axis=1, kind="stable")[:, :4]
+    values = np.take_along_axis(weights, order, axis=1)
+    values = values / values.sum(axis=1, keepdims=True)
+    # A joint without weight must be number 0, or validators complain.
+    return np.where(values > 0, order, 0).astype(np.uint8), values.astype(np.float32)
 
 
 def _add_ground(file: GltfFile, content: ExportContent) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation, Slerp
 
-from refine_engine.body import skin_mesh
+from refine_engine.body import BodyModel, skin_mesh
 from refine_engine.exporters import caveats, export
 from refine_engine.exporters.content import ExportContent
 from refine_engine.exporters.ground_tiles import tiles
@@ -98,17 +98,24 @@ class Glb:
         matrices = np.array([self.world(j, time) for j in skin["joints"]]) @ binding
         attributes = primitive["attributes"]
         rest = self.array(attributes["POSITION"]).astype(float)
-        total = np.zeros((len(rest), 3))
-        weight = np.zeros(len(rest))
-        for k in range(4):
-            if f"JOINTS_{k}" in attributes:
-                joints = self.array(attributes[f"JOINTS_{k}"])
-                weights = self.array(attributes[f"WEIGHTS_{k}"]).astype(float)
-                M = np.einsum("vk,vkij->vij", weights, matrices[joints])
-                total += np.einsum("vij,vj->vi", M[:, :3, :3], rest) + M[:, :3, 3]
-                weight += weights.sum(1)
-        np.testing.assert_allclose(weight, 1, atol=1e-6)
-        return total
+        # A second set would be read by few programs, and keeps VTK from drawing anything.
+        assert set(attributes) == {"POSITION", "NORMAL", "JOINTS_0", "WEIGHTS_0"}
+        joints = self.array(attributes["JOINTS_0"])
+        weights = self.array(attributes["WEIGHTS_0"]).astype(float)
+        np.testing.assert_allclose(weights.sum(1), 1, atol=1e-6)
+        M = np.einsum("vk,vkij->vij", weights, matrices[joints])
+        return np.einsum("vij,vj->vi", M[:, :3, :3], rest) + M[:, :3, 3]
+
+
+def assert_same_skin(found: np.ndarray, ours: np.ndarray, body: BodyModel, atol: float) -> None:
+    """All vertices agree; those that lost their fifth weight within what it can matter here.
+
+    These poses twist every joint by half a radian; in walking people it is a millimetre.
+    """
+    four = (body.weights > 0).sum(axis=1) <= 4
+    assert (~four).sum() == 9
+    np.testing.assert_allclose(found[four], ours[four], atol=atol)
+    np.testing.assert_allclose(found[~four], ours[~four], atol=0.03)
 
 
 def _sampled(times: np.ndarray, keys: np.ndarray, time: float, kind: str, path: str) -> np.ndarray:
@@ -143,7 +150,7 @@ def test_skinning_gives_our_vertices(
         dtype=np.float64,
     )
     found = glb.skinned(f"person_{person:03d}_body", frame / 24)
-    np.testing.assert_allclose(found, ours, atol=1e-5)
+    assert_same_skin(found, ours, content.body, 1e-5)
 
 
 @pytest.mark.parametrize(("frame", "there"), [(0, False), (4, False), (5, True), (17, True)])
@@ -226,19 +233,21 @@ def test_a_part_starts_at_time_zero(tmp_path: Path, content: ExportContent) -> N
     assert found.json["scenes"][0]["extras"]["first_frame"] == 10
     p = content.people[2]
     ours = skin_mesh(content.body, p.betas, p.R_world_root[10], p.body_pose[10], p.transl_world[10])
-    np.testing.assert_allclose(found.skinned("person_002_body", 0.0), ours, atol=1e-5)
+    assert_same_skin(found.skinned("person_002_body", 0.0), ours, content.body, 1e-5)
     # Person 11 leaves after frame 17: eight frames into the part.
     assert np.ptp(found.skinned("person_011_body", 7 / 24), axis=0).max() > 0.5
     assert np.ptp(found.skinned("person_011_body", 8 / 24), axis=0).max() < 1e-9
 
 
 def test_another_program_reads_it_alike(tmp_path: Path, content: ExportContent) -> None:
-    """VTK's reader, which knows only the four strongest weights of a vertex."""
+    """VTK's reader finds the same skin."""
     geometry = pytest.importorskip("vtkmodules.vtkIOGeometry")
     from vtkmodules.util.numpy_support import vtk_to_numpy
 
     (path,) = export("glb", content.restricted(people=(2,)), tmp_path / "scene.glb")
     reader = geometry.vtkGLTFReader()
+    complaints: list[str] = []
+    reader.AddObserver("ErrorEvent", lambda *_: complaints.append("error"))
     reader.SetFileName(str(path))
     reader.UpdateInformation()
     reader.EnableAnimation(0)
@@ -250,11 +259,17 @@ def test_another_program_reads_it_alike(tmp_path: Path, content: ExportContent) 
     blocks = reader.GetOutput().NewIterator()
     blocks.InitTraversal()
     while not blocks.IsDoneWithTraversal():
-        meshes.append(vtk_to_numpy(blocks.GetCurrentDataObject().GetPoints().GetData()))
+        block = blocks.GetCurrentDataObject()
+        # What kept it from drawing: an array that is there and has no values.
+        arrays = block.GetPointData()
+        assert all(
+            arrays.GetArray(k).GetNumberOfTuples() == block.GetNumberOfPoints()
+            for k in range(arrays.GetNumberOfArrays())
+        )
+        meshes.append(vtk_to_numpy(block.GetPoints().GetData()))
         blocks.GoToNextItem()
+    assert not complaints
     (found,) = [m for m in meshes if len(m) == 6890]
     p = content.people[2]
     ours = skin_mesh(content.body, p.betas, p.R_world_root[12], p.body_pose[12], p.transl_world[12])
-    four = (content.body.weights > 0).sum(axis=1) <= 4
-    assert four.sum() > 6800
-    np.testing.assert_allclose(found[four], ours[four], atol=1e-4)
+    assert_same_skin(found, ours, content.body, 1e-4)
