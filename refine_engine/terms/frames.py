@@ -8,9 +8,11 @@ import numpy as np
 from numba import njit
 
 from refine_engine.solver.arrow import OWN
+from refine_engine.solver.blocks import LANES
 from refine_engine.terms.model import SHARED, SampleRows
 from refine_engine.terms.points import FULL_WIDTH, MAX_ATTACHMENTS, SHIFT
-from refine_engine.terms.pullback import FIRST_CHUNK_LANE, LANES, assemble_blocks, pull_border
+from refine_engine.terms.pulled_blocks import assemble_blocks
+from refine_engine.terms.pulled_border import FIRST_CHUNK_LANE, pull_border
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

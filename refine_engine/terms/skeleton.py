@@ -99,6 +99,32 @@ def point_jacobian(G, X, joints, weights, offsets, chain, length, J):  # type: i
 
 
 @njit(nogil=True, cache=True)
+def row_jacobian(G, X, joints, weights, offsets, chain, length, n, J, out):  # type: ignore[no-untyped-def]
+    """Scalar row of one sample over a frame's variables: out (69,), zero off the chain."""
+    point_jacobian(G, X, joints, weights, offsets, chain, length, J)
+    out[:] = 0.0
+    for c in range(3):
+        out[c] = n[c]
+    for i in range(length):
+        b = 3 + 3 * chain[i]
+        for c in range(3):
+            out[b + c] = J[i, 0, c] * n[0] + J[i, 1, c] * n[1] + J[i, 2, c] * n[2]
+
+
+@njit(nogil=True, cache=True)
+def free_lengths(chain, length, free):  # type: ignore[no-untyped-def]
+    """How many joints of each chain (N, C) are among the first ``free``: (N,).
+
+    Chains ascend, so what remains of one without the others is a prefix.
+    """
+    found = np.zeros(chain.shape[0], dtype=np.int64)
+    for i in range(chain.shape[0]):
+        while found[i] < length[i] and chain[i, found[i]] < free:
+            found[i] += 1
+    return found
+
+
+@njit(nogil=True, cache=True)
 def shape_jacobian(G, joint_dirs, joints, weights, offset_dirs, out):  # type: ignore[no-untyped-def]
     """Derivative of points by betas in one frame: out (N, 3, 10).
 
