@@ -18,6 +18,9 @@ from refine_engine.safe_files import read_array, read_header
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MAPPED_BYTES = 16 * 1024**2
+"""Smaller files are read: to map one takes longer than to read it."""
+
 
 @dataclass(frozen=True)
 class CheckedFiles:
@@ -57,7 +60,7 @@ def check_maps(files: dict[int, Path]) -> CheckedFiles:
                 good[frame] = path
                 continue
             try:
-                # Mapping checks that the data are as long as the header says.
+                # Reading checks that the data are as long as the header says.
                 array = read_map(path)
             except InputError as error:
                 refused.append(error)
@@ -74,7 +77,7 @@ def check_maps(files: dict[int, Path]) -> CheckedFiles:
 
 
 def read_map(path: Path) -> NDArray[Any]:
-    """Memory-mapped (h, w) array of a file; axes of length 1 around it are dropped.
+    """(h, w) array of a file, mapped where it is large; axes of length 1 around it are dropped.
 
     Raises
     ------
@@ -85,7 +88,7 @@ def read_map(path: Path) -> NDArray[Any]:
     kept = tuple(n for n in header.shape if n != 1)
     if len(kept) != 2 or header.dtype.kind not in "fiub":
         raise InputError(path, f"holds {header.dtype} {header.shape}, not (h, w)", "remove it")
-    array = read_array(path, mmap=True)
+    array = read_array(path, mmap=header.data_bytes > MAPPED_BYTES, header=header)
     return array.reshape(kept)
 
 

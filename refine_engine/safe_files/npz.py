@@ -6,6 +6,9 @@ checked before memory is reserved, so that a damaged or hostile file cannot ask 
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import math
 import zipfile
 import zlib
@@ -18,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refine_engine.errors import InputError
-from refine_engine.safe_files.signatures import file_kind, refuse
+from refine_engine.safe_files.signatures import file_kind, kind_of, read_head, refuse
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -193,14 +196,30 @@ def open_npz(path: str | Path, *, max_bytes: int = MAX_ARRAY_BYTES) -> ArrayFile
 def read_header(path: str | Path) -> ArrayHeader:
     """Header of an ``.npy`` file; :class:`InputError` when it is not one."""
     path = Path(path)
-    if file_kind(path) != "npy":
+    head = read_head(path)
+    if kind_of(head) != "npy":
         refuse(path, "a NumPy array file (.npy)")
+    # Maps of one folder have the same header: it is parsed once, and each file opened once.
+    length = 10 + int.from_bytes(head[8:10], "little")
+    if head[6:8] == b"\x01\x00" and length <= len(head):
+        # What is wrong with a damaged one is said below, with its name.
+        with contextlib.suppress(InputError):
+            return _short_header(head[:length])
     with path.open("rb") as stream:
         return _parse_header(str(path), stream)
 
 
+@functools.lru_cache(maxsize=64)
+def _short_header(head: bytes) -> ArrayHeader:
+    return _parse_header("", io.BytesIO(head))
+
+
 def read_array(
-    path: str | Path, *, mmap: bool = False, max_bytes: int = MAX_ARRAY_BYTES
+    path: str | Path,
+    *,
+    mmap: bool = False,
+    max_bytes: int = MAX_ARRAY_BYTES,
+    header: ArrayHeader | None = None,
 ) -> NDArray[Any]:
     """Array of an ``.npy`` file.
 
@@ -212,6 +231,8 @@ def read_array(
         Map the file read-only instead of reading it; no size limit applies then.
     max_bytes
         Largest array that may be read into memory.
+    header
+        What :func:`read_header` said, where it was asked before.
 
     Raises
     ------
@@ -219,16 +240,20 @@ def read_array(
         When it is not an ``.npy`` file, is truncated, is too large, or holds Python objects.
     """
     path = Path(path)
-    header = read_header(path)
+    if header is None:
+        header = read_header(path)
     size = path.stat().st_size
     _check(str(path), header, size, None if mmap else max_bytes)
-    # An empty file cannot be mapped; there is nothing to save by mapping it either.
-    mode: Literal["r"] | None = "r" if mmap and header.data_bytes > 0 else None
+    order: Literal["F", "C"] = "F" if header.fortran_order else "C"
     try:
-        loaded = np.load(path, mmap_mode=mode, allow_pickle=False, max_header_size=MAX_HEADER_BYTES)
+        # An empty file cannot be mapped; there is nothing to save by mapping it either.
+        if mmap and header.data_bytes > 0:
+            return np.memmap(path, header.dtype, "r", header.data_offset, header.shape, order)
+        count = math.prod(header.shape)
+        flat = np.fromfile(path, header.dtype, count, offset=header.data_offset)
+        return flat.reshape(header.shape, order=order)
     except (ValueError, OSError, EOFError) as error:
         raise InputError(path, f"is damaged ({error})", _COPY_AGAIN) from None
-    return _as_array(loaded)
 
 
 def _as_array(loaded: Any) -> NDArray[Any]:

@@ -51,7 +51,11 @@ def file_kind(path: str | Path) -> str:
     InputError
         When the file is missing, is a folder or cannot be read.
     """
-    head = read_head(path)
+    return kind_of(read_head(path))
+
+
+def kind_of(head: bytes) -> str:
+    """Kind of a file that begins with these bytes; see :func:`file_kind`."""
     if not head:
         return "empty"
     for magic, kind in _MAGIC:

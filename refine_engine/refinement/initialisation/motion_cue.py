@@ -72,18 +72,21 @@ def standing_feet_alpha(
         return None
     # Each pair's own answer spans the grid; the camera's slowest moments say nothing.
     fast = length2 > 0.05 * np.quantile(length2, 0.95)
-    own = (moved * unit).sum(-1)[fast] / length2[fast]
+    along = (moved * unit).sum(-1)
+    own = along[fast] / length2[fast]
     own = own[own > 0]
     if len(own) < 10:
         return None
     grid = np.exp(
         np.linspace(np.log(np.quantile(own, 0.05)) - 0.7, np.log(np.quantile(own, 0.95)) + 0.7, 160)
     )
-    alpha = float(grid[np.argmin([_cost(moved, unit, a) for a in grid])])
+    moved2 = (moved**2).sum(-1)
+    costs = [_cost(moved2, along, length2, a) for a in grid]
+    alpha = float(grid[np.argmin(costs)])
     for _ in range(20):
         r2 = ((moved - alpha * unit) ** 2).sum(-1)
         w = (CUT**2 / (CUT**2 + r2)) ** 2
-        alpha = float((w * (moved * unit).sum(-1)).sum() / (w * length2).sum())
+        alpha = float((w * along).sum() / (w * length2).sum())
     r2 = ((moved - alpha * unit) ** 2).sum(-1)
     w = (CUT**2 / (CUT**2 + r2)) ** 2
     information = float((w * length2).sum())
@@ -129,8 +132,9 @@ def _whitened(vectors: Array, matrices: Array) -> Array:
     return np.asarray(np.einsum("kij,kj->ki", matrices, vectors))
 
 
-def _cost(moved: Array, unit: Array, alpha: float) -> float:
-    r2 = ((moved - alpha * unit) ** 2).sum(-1)
+def _cost(moved2: Array, along: Array, unit2: Array, alpha: float) -> float:
+    """Of ``|moved - alpha unit|^2``, from the products of the two."""
+    r2 = moved2 + alpha * (alpha * unit2 - 2.0 * along)
     return float((r2 / (CUT**2 + r2)).sum())
 
 
