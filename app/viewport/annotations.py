@@ -8,7 +8,9 @@ from PyQt6.QtGui import QFont, QPainter
 from vtkmodules.vtkRenderingCore import vtkCamera
 
 from app.viewport import overlay
+from app.viewport.colour_bar import ColourBar, depth_bar, paint_colour_bars, value_bar
 from app.viewport.drawing import Drawing
+from app.viewport.text import grown
 from refine_engine.body import JOINT_INDEX
 
 Array = NDArray[np.float64]
@@ -74,9 +76,24 @@ class Annotations:
             )
             overlay.paint_axes(painter, theme, font, size[1], (right, up, back))
             overlay.paint_scale_bar(painter, theme, font, size, metres_per_pixel)
+        bars = self._bars()
+        if bars:
+            corner = (size[0] - overlay.EDGE, size[1] - overlay.EDGE)
+            if options.axes and not drawing.through:
+                corner = (corner[0], corner[1] - overlay.BAR_HEIGHT * grown(font))
+            paint_colour_bars(painter, theme, font, corner, bars)
+
+    def _bars(self) -> list[ColourBar]:
+        """What the colours in the picture mean, where they stand for numbers."""
+        drawing, options = self._drawing, self._drawing.options
+        bars = []
+        span = drawing.evidence.depth_span
+        if span is not None:
+            bars.append(depth_bar(*span))
         scale = drawing.crowd.value_scale
         if scale is not None and (options.mesh or options.wire):
-            overlay.paint_value_scale(painter, theme, font, size, scale)
+            bars.append(value_bar(scale))
+        return bars
 
     def _name_tags(self, camera: vtkCamera, size: tuple[float, float]) -> list[overlay.NameTag]:
         tags = []

@@ -7,6 +7,7 @@ changes while refining costs nothing.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,8 @@ THIN_POINTS = 12_000
 """Points drawn while the view moves."""
 FULL_POINTS = 160_000
 """Points drawn otherwise: a whole VGGT map of 518 x 294."""
+SPAN_FRAMES = 5
+"""Maps of a clip that are looked at for its nearest and farthest depth."""
 NEAR_COLOUR, MIDDLE_COLOUR, FAR_COLOUR = (63, 111, 176), (124, 104, 178), (178, 94, 140)
 
 
@@ -122,7 +125,32 @@ def depth_span(depth: NDArray[np.float32]) -> tuple[float, float]:
     return float(near), float(far)
 
 
-def depth_picture(scene: Scene, frame: int) -> Bytes | None:
+def clip_span(scene: Scene) -> tuple[float, float]:
+    """:func:`depth_span` over some maps of the clip: colours keep their meaning while it plays."""
+    maps = scene.depth
+    if maps is None:
+        return 0.0, 1.0
+    frames = [f for f in range(scene.num_frames) if maps.has(f)]
+    some = []
+    for position in np.unique(np.linspace(0, len(frames) - 1, SPAN_FRAMES).astype(int)):
+        if not frames:
+            break
+        with contextlib.suppress(RefinementError, OSError):
+            depth = maps.depth(frames[int(position)]).reshape(-1)
+            some.append(depth[:: max(1, depth.size // 4000)])
+    return depth_span(np.concatenate(some)) if some else (0.0, 1.0)
+
+
+def colour_of_share(share: float) -> tuple[float, float, float]:
+    """Red, green, blue in [0, 1] at a share of the way from near to far, by inverse depth."""
+    table = _table()
+    red, green, blue = (float(v) / 255.0 for v in table[int(share * (len(table) - 1))])
+    return red, green, blue
+
+
+def depth_picture(
+    scene: Scene, frame: int, span: tuple[float, float] | None = None
+) -> Bytes | None:
     """The depth map in colours (h, w, 3), black where unknown; None where there is none."""
     maps = scene.depth
     if maps is None or not maps.has(frame):
@@ -132,7 +160,7 @@ def depth_picture(scene: Scene, frame: int) -> Bytes | None:
     except (RefinementError, OSError):
         return None
     known = np.isfinite(depth) & (depth > 0)
-    picture = depth_colours(np.where(known, depth, 0).reshape(-1), depth_span(depth))
+    picture = depth_colours(np.where(known, depth, 0).reshape(-1), span or depth_span(depth))
     picture = (picture * np.float32(0.8)).astype(np.uint8)
     picture[~known.reshape(-1)] = 0
     return picture.reshape(*depth.shape, 3)

@@ -16,6 +16,7 @@ from app.viewport.depth_cloud import (
     THIN_POINTS,
     CloudPoints,
     DepthCloud,
+    clip_span,
     depth_colours,
     depth_picture,
     read_cloud,
@@ -58,10 +59,11 @@ class Evidence:
         self._veil = PicturePlane(renderer, VEIL)
         self.film = Film()
         self._cloud_of: tuple[object, ...] | None = None
+        self._span: tuple[float, float] | None = None
 
     def forget(self) -> None:
         """Another scene was opened."""
-        self._cloud_of = None
+        self._cloud_of = self._span = None
         scene = self._content.scene
         self.film.set_video(None if scene is None else scene.video)
         self.cloud.set_cloud(None, None)
@@ -95,11 +97,7 @@ class Evidence:
             self._cloud_of = key
         self.cloud.set_confidence(options.depth_confidence)
         R, t = scene.cameras.R_cam_world[frame], scene.cameras.t_cam_world[frame]
-        scale = state.alpha if scene.depth.shares_camera_unit else 1.0
-        chunk = int(scene.cameras.chunk[frame])
-        if chunk < len(state.chunk_log_scale):
-            scale *= math.exp(state.chunk_log_scale[chunk])
-        self.cloud.place(scale, -state.alpha * (R.T @ t))
+        self.cloud.place(self._metres_per_unit(), -state.alpha * (R.T @ t))
         self.cloud.set_point_size((2.4 if content.thin else 1.6) * content.ratio)
         self.cloud.set_visible(True)
 
@@ -111,8 +109,8 @@ class Evidence:
             self._veil.set_visible(False)
             return
         picture = self._video()
-        if picture is None:
-            picture = depth_picture(content.scene, content.frame)
+        if picture is None and content.scene.depth is not None:
+            picture = depth_picture(content.scene, content.frame, self._clip_span())
         if picture is not None and content.thin and picture.shape[1] > WIDE_PICTURE:
             picture = picture[::2, ::2]
         self.backdrop.set_picture(picture)
@@ -132,10 +130,42 @@ class Evidence:
                 farthest = max(farthest, 4.0 * float(np.linalg.norm(joints[0] - centre)))
         return farthest
 
+    @property
+    def depth_span(self) -> tuple[float, float] | None:
+        """Nearest and farthest of the depth colours in metres; None where none are shown."""
+        content, scene = self._content, self._content.scene
+        if scene is None or content.state is None or scene.depth is None:
+            return None
+        options = content.options
+        by_picture = (content.through or options.depth_image_colours) and self._video() is not None
+        shown = (content.through or options.depth) and scene.depth.has(content.frame)
+        if by_picture or not shown:
+            return None
+        near, far = self._clip_span()
+        scale = self._metres_per_unit()
+        return near * scale, far * scale
+
+    def _metres_per_unit(self) -> float:
+        """Of the present frame's depth map."""
+        scene, state = self._content.scene, self._content.state
+        if scene is None or state is None or scene.depth is None:
+            return 1.0
+        scale = state.alpha if scene.depth.shares_camera_unit else 1.0
+        chunk = int(scene.cameras.chunk[self._content.frame])
+        if chunk < len(state.chunk_log_scale):
+            scale *= math.exp(state.chunk_log_scale[chunk])
+        return scale
+
+    def _clip_span(self) -> tuple[float, float]:
+        """Nearest and farthest depth of the clip, in the maps' unit."""
+        if self._span is None and self._content.scene is not None:
+            self._span = clip_span(self._content.scene)
+        return self._span or (0.0, 1.0)
+
     def _cloud_colours(self, points: CloudPoints) -> Bytes:
         picture = self._video() if self._content.options.depth_image_colours else None
         if picture is None:
-            colours = depth_colours(points.depth)
+            colours = depth_colours(points.depth, self._clip_span())
         else:
             height, width = points.size
             rows = points.rows * picture.shape[0] // height

@@ -1,4 +1,4 @@
-"""What is painted over the picture: names, axes, the scale bar, the colour scale."""
+"""What is painted over the picture: names, axes, the scale bar."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from PyQt6.QtGui import (
     QFont,
     QFontMetricsF,
     QImage,
-    QLinearGradient,
     QPainter,
     QPen,
 )
 
 from app.theme import Theme
-from app.viewport.colouring import ValueScale, colour_at
+from app.viewport.text import grown, small
 
 Array = NDArray[np.float64]
 
 EDGE = 16.0
 """Pixels between the view's rim and what is painted."""
+BAR_HEIGHT = 34.0
+"""The scale bar with its number takes so much above the rim."""
 BAR_LENGTHS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 BAR_PIXELS = 130.0
 """The scale bar is at most this long."""
@@ -74,24 +75,29 @@ class NamePlates:
             painter.drawImage(plate, image)
 
     def _plate(self, tag: NameTag, theme: Theme, font: QFont, ratio: float) -> QImage:
-        key = (tag.text, tag.colour, tag.chosen, theme.name, font.family(), ratio)
+        times = grown(font)
+        key = (tag.text, tag.colour, tag.chosen, theme.name, font.family(), times, ratio)
         found = self._made.get(key)
         if found is not None:
             return found
-        small = _small(font)
-        width = math.ceil(QFontMetricsF(small).horizontalAdvance(tag.text)) + 27
-        image, painter = _picture(width, 19, ratio)
+        letters = small(font)
+        height = round(19 * times)
+        dot = height / 2
+        advance = QFontMetricsF(letters).horizontalAdvance(tag.text)
+        width = math.ceil(advance) + round(27 * times)
+        image, painter = _picture(width, height, ratio)
         back = QColor(theme.panel)
         back.setAlphaF(0.86)
         painter.setPen(QPen(QColor(theme.text), 1.0) if tag.chosen else Qt.PenStyle.NoPen)
         painter.setBrush(back)
-        painter.drawRoundedRect(QRectF(0.5, 0.5, width - 1.0, 18.0), 5.0, 5.0)
+        painter.drawRoundedRect(QRectF(0.5, 0.5, width - 1.0, height - 1.0), 5.0, 5.0)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(tag.colour))
-        painter.drawEllipse(QPointF(10.5, 9.5), 3.8, 3.8)
+        painter.drawEllipse(QPointF(dot + 1.0, dot), 3.8 * times, 3.8 * times)
         painter.setPen(QColor(theme.text))
-        painter.setFont(small)
-        painter.drawText(QRectF(19, 0, width, 18.5), Qt.AlignmentFlag.AlignVCenter, tag.text)
+        painter.setFont(letters)
+        room = QRectF(height, 0, width, height - 0.5)
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, tag.text)
         painter.end()
         if len(self._made) > 200:
             self._made.clear()
@@ -103,11 +109,10 @@ def paint_axes(
     painter: QPainter, theme: Theme, font: QFont, height: float, axes: tuple[Array, Array, Array]
 ) -> None:
     """The world's axes as they lie on the screen, lower left; ``axes`` = right, up, towards eye."""
-    side = 76
+    times = grown(font)
+    arm, side = 22.0 * times, round(76 * times)
     image, on_image = _picture(side, side, _device_ratio(painter))
-    font = QFont(font)
-    font.setPixelSize(10)
-    on_image.setFont(font)
+    on_image.setFont(small(font, 10))
     centre = QPointF(side / 2, side / 2)
     world = np.eye(3)
     right, up, back = axes
@@ -115,19 +120,19 @@ def paint_axes(
     for k in order:
         away = float(world[k] @ back) < -0.3
         way = QPointF(float(world[k] @ right), -float(world[k] @ up))
-        length = 22.0 * math.hypot(way.x(), way.y())
+        length = arm * math.hypot(way.x(), way.y())
         # The vertical is the one that matters here; the others are told by their letters.
         colour = QColor(theme.accent if k == 1 else theme.quiet)
         colour.setAlphaF(0.6 if away else 1.0)
         on_image.setPen(QPen(colour, 1.6, cap=Qt.PenCapStyle.RoundCap))
-        on_image.drawLine(centre, centre + 22.0 * way)
-        if length < 7.0:
+        on_image.drawLine(centre, centre + arm * way)
+        if length < 7.0 * times:
             continue
-        at = centre + (22.0 + 8.0 * 22.0 / length) * way
+        at = centre + (arm + 8.0 * times * arm / length) * way
         letter = QRectF(at.x() - 8, at.y() - 8, 16, 16)
         on_image.drawText(letter, Qt.AlignmentFlag.AlignCenter, "XYZ"[k])
     on_image.end()
-    corner = QPointF(EDGE - 16.0, height - CAPTION_HEIGHT - 34.0 - side / 2)
+    corner = QPointF(EDGE - 16.0, height - times * (CAPTION_HEIGHT + 34.0) - side / 2)
     painter.drawImage(QRectF(corner, QSizeF(side, side)), image)
 
 
@@ -147,54 +152,21 @@ def paint_scale_bar(
     """A bar of a round length at the focal point's distance, lower right."""
     metres = bar_length(metres_per_pixel)
     pixels = metres / metres_per_pixel
-    x1, y = round(size[0] - EDGE) + 0.5, round(size[1] - EDGE - 14.0) + 0.5
+    below = round(16 * grown(font))
+    x1, y = round(size[0] - EDGE) + 0.5, round(size[1] - EDGE - below + 2) + 0.5
     x0 = x1 - round(pixels)
     painter.setPen(QPen(QColor(theme.quiet), 1.2))
     painter.drawLine(QPointF(x0, y), QPointF(x1, y))
     for x in (x0, x1):
         painter.drawLine(QPointF(x, y - 4.0), QPointF(x, y + 0.5))
-    painter.setFont(_small(font))
+    painter.setFont(small(font))
     text = f"{metres:g} m" if metres >= 1 else f"{100 * metres:g} cm"
     painter.setPen(QColor(theme.quiet))
     painter.drawText(
-        QRectF(x1 - 120, y + 1, 120, 16),
+        QRectF(x1 - 120, y + 1, 120, below),
         Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
         text,
     )
-
-
-def paint_value_scale(
-    painter: QPainter, theme: Theme, font: QFont, size: tuple[float, float], scale: ValueScale
-) -> None:
-    """The meaning of the colours, over the scale bar."""
-    painter.setFont(_small(font))
-    width = 150.0
-    x, y = size[0] - EDGE - width, size[1] - EDGE - 76.0
-    painter.setPen(QColor(theme.text))
-    painter.drawText(
-        QRectF(x - 100, y - 20, width + 100, 16), Qt.AlignmentFlag.AlignRight, scale.title
-    )
-    if scale.note:
-        painter.setPen(QColor(theme.quiet))
-        painter.drawText(
-            QRectF(x - 250, y - 2, width + 250, 16), Qt.AlignmentFlag.AlignRight, scale.note
-        )
-        return
-    gradient = QLinearGradient(QPointF(x, 0), QPointF(x + width, 0))
-    for number in range(9):
-        gradient.setColorAt(number / 8, QColor.fromRgbF(*colour_at(number / 8)))
-    painter.setPen(QPen(QColor(theme.line), 1.0))
-    painter.setBrush(gradient)
-    painter.drawRect(QRectF(x, y, width, 8.0))
-    painter.setPen(QColor(theme.quiet))
-    for share in (0.0, 0.5, 1.0):
-        text = f"{scale.end * share:g}" + (" cm" if share == 1.0 else "")
-        line = QRectF(x + share * width - 40, y + 11, 80, 14)
-        align = Qt.AlignmentFlag.AlignHCenter
-        if share in (0.0, 1.0):
-            line = QRectF(x, y + 11, width, 14)
-            align = Qt.AlignmentFlag.AlignLeft if share == 0.0 else Qt.AlignmentFlag.AlignRight
-        painter.drawText(line, align, text)
 
 
 def _device_ratio(painter: QPainter) -> float:
@@ -214,9 +186,3 @@ def _picture(width: int, height: int, ratio: float) -> tuple[QImage, QPainter]:
     painter = QPainter(image)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     return image, painter
-
-
-def _small(font: QFont) -> QFont:
-    small = QFont(font)
-    small.setPixelSize(11)
-    return small
