@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from refine_engine.body import BodyModel
+    from refine_engine.evaluation.motion_set import MotionSet
     from refine_engine.refinement.control import RunControl
     from refine_engine.scene import Scene
     from refine_engine.state import RefinementOutput, Snapshot
@@ -199,12 +200,13 @@ def compare(
 ) -> dict[str, Any]:
     """Metrics of a run's start and end: ``{"before": .., "after": .., "ground_truth": bool}``.
 
-    Values that cannot be computed are None. Without ground truth only those that need none.
+    Values that cannot be computed are None. Without ground truth only those that need none; where
+    its file is of no use, ``ground_truth_problem`` says why.
     """
-    truth = None
-    if truth_file is not None and truth_file.is_file():
-        truth = motion_from_ground_truth(truth_file, body)
+    truth, problem = _truth(truth_file, body)
     found: dict[str, Any] = {"ground_truth": truth is not None}
+    if problem:
+        found["ground_truth_problem"] = problem
     for name, state in (("before", output.initial_state), ("after", output.state)):
         motion = motion_from_state(state, scene.fps, body, scene.cameras, label=name)
         values = evaluate_motion(motion, truth)
@@ -216,9 +218,7 @@ def compare_people(
     output: RefinementOutput, scene: Scene, body: BodyModel, truth_file: Path | None
 ) -> dict[int, dict[str, dict[str, float | None]]]:
     """The same for each person alone: id to ``{"before": .., "after": ..}``."""
-    truth = None
-    if truth_file is not None and truth_file.is_file():
-        truth = motion_from_ground_truth(truth_file, body)
+    truth, _ = _truth(truth_file, body)
     found: dict[int, dict[str, dict[str, float | None]]] = {i: {} for i in output.state.people}
     for name, state in (("before", output.initial_state), ("after", output.state)):
         motion = motion_from_state(state, scene.fps, body, scene.cameras, label=name)
@@ -226,6 +226,16 @@ def compare_people(
             if i in found:
                 found[i][name] = {k: None if math.isnan(v) else v for k, v in values.items()}
     return {i: both for i, both in found.items() if len(both) == 2}
+
+
+def _truth(path: Path | None, body: BodyModel) -> tuple[MotionSet | None, str]:
+    """The ground truth, or why its file is of no use: a run is not lost to a file beside it."""
+    if path is None or not path.is_file():
+        return None, ""
+    try:
+        return motion_from_ground_truth(path, body), ""
+    except InputError as error:
+        return None, str(error)
 
 
 def _iterate(

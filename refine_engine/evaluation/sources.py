@@ -188,19 +188,25 @@ def motion_from_ground_truth(path: str | Path, body: BodyModel) -> MotionSet:
     with open_npz(path) as file:
         arrays = file.read_all()
     where = _Arrays(path, arrays)
-    people = {}
-    for person_id in where["person_ids"].astype(np.int64).tolist():
-        people[person_id] = _true_person(where, person_id, body)
-    cameras = where["cameras"]
-    return MotionSet(
-        people=people,
-        fps=float(where["fps"]),
-        R_cam_world=cameras[:, :3, :3],
-        t_cam_world=cameras[:, :3, 3],
-        ground_plane=where["ground_plane"],
-        alpha=float(where["alpha"]),
-        label=str(path),
-    )
+    try:
+        people = {}
+        for person_id in where["person_ids"].astype(np.int64).tolist():
+            people[person_id] = _true_person(where, person_id, body)
+        cameras = where["cameras"].reshape(-1, 4, 4)
+        return MotionSet(
+            people=people,
+            fps=float(where["fps"]),
+            R_cam_world=cameras[:, :3, :3],
+            t_cam_world=cameras[:, :3, 3],
+            ground_plane=where["ground_plane"].reshape(4),
+            alpha=float(where["alpha"]),
+            label=str(path),
+        )
+    except (ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            path, f"holds arrays that do not fit ({reason})", "copy it again"
+        ) from None
 
 
 def _true_person(where: _Arrays, person_id: int, body: BodyModel) -> PersonMotion:
@@ -248,7 +254,8 @@ def motion_from_results(folder: str | Path, body: BodyModel) -> MotionSet:
     people = {}
     for path in sorted(folder.glob("person_*/smpl_params_refined.npz")):
         match = re.fullmatch(r"person_(\d+)", path.parent.name)
-        if match:
+        # Files of people whom an earlier run had, and this one has not, are not part of it.
+        if match and str(int(match[1])) in document["people"]:
             people[int(match[1])] = _refined_person(path, body)
     if not people:
         raise InputError(folder, "holds no person_*/smpl_params_refined.npz", "refine it again")
@@ -297,7 +304,7 @@ def read_results(folder: Path) -> dict[str, Any]:
         raise InputError(path, "is not a JSON object", "refine it again")
     if document.get("status") == "failed":
         raise InputError(path, "is the record of a failed run", "refine it again")
-    for key in ("scale_alpha", "scale_delta", "ground_plane", "world"):
+    for key in ("scale_alpha", "scale_delta", "ground_plane", "world", "people"):
         if key not in document:
             raise InputError(path, f"has no key {key!r}", "refine it again with this program")
     if "fps" not in document["world"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import platform
@@ -135,7 +136,19 @@ def write_results(
     files[folder / CAMERAS_FILE] = npz_bytes(camera_arrays(output.state, scene))
     files[folder / RESULTS_FILE] = json_bytes(content)
     write_files(files)
+    _remove_others(folder, output.state)
     return content
+
+
+def _remove_others(folder: Path, state: OptimizationState) -> None:
+    """Remove this program's files of people whom an earlier run had and this one has not."""
+    for path in folder.glob(f"person_*/{PERSON_FILE}"):
+        number = path.parent.name.removeprefix("person_")
+        if number.isascii() and number.isdigit() and int(number) not in state.people:
+            # What cannot be removed does no harm here: readers go by the JSON.
+            with contextlib.suppress(OSError):
+                path.unlink()
+                path.parent.rmdir()
 
 
 def failure_dict(error: Exception, num_people: int = 0) -> dict[str, Any]:

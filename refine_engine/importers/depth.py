@@ -172,6 +172,13 @@ def _has_depth(path: Path) -> bool:
 
 def _judged_sigma(sigma: CheckedFiles, maps: CheckedFiles, findings: FindingList) -> CheckedFiles:
     none = CheckedFiles({}, None, None)
+    if sigma.refused:
+        findings.discarded(
+            "unreadable",
+            len(sigma.refused),
+            f"{len(sigma.refused)} maps of depth confidence cannot be read; every depth pixel of "
+            f"their frames counts the same: {sigma.refused[0]}",
+        )
     if not sigma.files:
         findings.missing("No depth confidence: every depth pixel counts the same.")
         return none

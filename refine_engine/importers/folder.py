@@ -62,6 +62,7 @@ def find_results(folder: str | Path) -> ResultsFolder:
         When it is not a folder, holds no results, several results, or another tool's results.
     """
     root = Path(folder)
+    refuse_broken_link(root)
     if not root.exists():
         raise InputError(root, "does not exist", "check the path")
     if not root.is_dir():
@@ -133,7 +134,8 @@ def read_json(path: Path) -> Mapping[str, Any] | None:
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise InputError(path, "is far too large for metadata", "check the file")
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        # ValueError: no UTF-8, no JSON, or a number of thousands of digits.
         reason = str(error).splitlines()[0]
         raise InputError(path, f"is not readable JSON ({reason})", "repair or remove it") from None
     if not isinstance(content, dict):
@@ -164,23 +166,52 @@ def _is_stage(folder: Path) -> bool:
 def _subfolders(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            names = [e.name for e in entries if not e.name.startswith(".") and e.is_dir()]
+            names = [e.name for e in entries if not e.name.startswith(".") and _is_folder(e)]
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(folder, f"cannot be listed ({reason})", "check its permissions") from None
     return [folder / name for name in sorted(names) if name not in _HEAVY]
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link that leads to itself.
+        return False
+
+
+def refuse_broken_link(path: Path) -> None:
+    """Raise :class:`InputError` where a path is a link to something that is not there.
+
+    Without this, data on a disk that is not mounted would count as data that never were.
+    """
+    if path.is_symlink() and not os.path.exists(path):
+        raise InputError(
+            path,
+            f"is a link to {os.readlink(path)}, which is not there",
+            "mount or copy what it leads to, or remove the link",
+        )
+
+
 def _holds_cameras(folder: Path) -> bool:
-    return any(find_npz(folder / name) for name in ("cameras.npz", "camera_data.npz"))
+    names = ("cameras.npz", "camera_data.npz")
+    for name in names:
+        refuse_broken_link(folder / name)
+    return any(find_npz(folder / name) for name in names)
 
 
 def _holds_tracks(folder: Path) -> bool:
+    refuse_broken_link(folder / "tracks.npz")
     return find_npz(folder / "tracks.npz") is not None or (folder / "detections").is_dir()
 
 
 def _holds_poses(folder: Path) -> bool:
-    return any(find_npz(p / "smpl_params_camera.npz") for _, p in person_folders(folder))
+    # A link that leads nowhere counts: whoever reads the people says what is the matter.
+    return any(
+        find_npz(file) or file.is_symlink()
+        for file in (p / "smpl_params_camera.npz" for _, p in person_folders(folder))
+    )
 
 
 def _holds_world(folder: Path) -> bool:

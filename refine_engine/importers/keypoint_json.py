@@ -83,12 +83,14 @@ def read_keypoint_json(path: str | Path, num_frames: int) -> DetectedPoses:
 
 def _load(path: Path) -> Any:
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(path, "is no ordinary file", _EXPORT)
         if path.stat().st_size > _MAX_BYTES:
             raise InputError(path, "is larger than 512 MB", "split it by video")
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(path, "does not exist", "check the path of the keypoints") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(path, f"is not readable JSON ({reason})", _EXPORT) from None
 

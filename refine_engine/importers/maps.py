@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -45,11 +47,16 @@ def check_maps(files: dict[int, Path]) -> CheckedFiles:
     Files of the commonest size share their header with the first of them; only the others are
     opened, so that a thousand good files cost a thousand ``stat`` calls.
     """
-    sizes = {frame: path.stat().st_size for frame, path in files.items()}
-    if not sizes:
-        return CheckedFiles({}, None, None)
     good: dict[int, Path] = {}
     refused: list[InputError] = []
+    sizes: dict[int, int] = {}
+    for frame, path in files.items():
+        try:
+            sizes[frame] = _size(path)
+        except InputError as error:
+            refused.append(error)
+    if not sizes:
+        return CheckedFiles({}, None, None, tuple(refused))
     shape: tuple[int, ...] | None = None
     dtype: np.dtype[Any] | None = None
     common: int | None = None
@@ -74,6 +81,20 @@ def check_maps(files: dict[int, Path]) -> CheckedFiles:
                     InputError(path, f"has shape {array.shape}, the others {shape}", "remove it")
                 )
     return CheckedFiles(dict(sorted(good.items())), shape, dtype, tuple(refused))
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; :class:`InputError` where it is none that can be read."""
+    try:
+        facts = path.stat()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(path, f"cannot be read ({reason})", "copy it again") from None
+    if not stat.S_ISREG(facts.st_mode):
+        raise InputError(path, "is no ordinary file", "put the file itself there")
+    if not os.access(path, os.R_OK):
+        raise InputError(path, "cannot be read (Permission denied)", "check its permissions")
+    return facts.st_size
 
 
 def read_map(path: Path) -> NDArray[Any]:

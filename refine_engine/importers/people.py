@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refine_engine.errors import InputError
-from refine_engine.importers.folder import ResultsFolder, person_folders, read_json
+from refine_engine.importers.folder import (
+    ResultsFolder,
+    person_folders,
+    read_json,
+    refuse_broken_link,
+)
 from refine_engine.importers.rows import (
     NotRows,
     Rows,
@@ -66,6 +71,9 @@ def read_people(
     for person, place in person_folders(folder.poses):
         path = find_npz(place / POSE_FILE)
         if path is None:
+            broken = _why_absent(place / POSE_FILE)
+            refused.append(broken)
+            findings.discarded("unreadable", 1, f"Person {person}: {broken}", person)
             continue
         if person in people:
             findings.discarded(
@@ -121,6 +129,18 @@ def cut_to_cameras(
             "run Stage 1 with at least as many frames as Stage 3",
         )
     return result
+
+
+def _why_absent(path: Path) -> InputError:
+    """What is the matter where a person's folder has no usable pose file."""
+    again = "run Stage 3 again for this person"
+    try:
+        refuse_broken_link(path)
+    except InputError as error:
+        return error
+    if path.exists() and not path.is_dir():
+        return InputError(path, "is no ordinary file", again)
+    return InputError(path, "does not exist", again)
 
 
 def _stored_rows(

@@ -82,6 +82,9 @@ def read_head(path: str | Path, count: int = 256) -> bytes:
     try:
         if path.is_dir():
             raise InputError(path, "is a folder where a file is expected", "name a file inside it")
+        if path.exists() and not path.is_file():
+            # Opening a pipe would wait for ever, and a device never ends.
+            raise InputError(path, "is no ordinary file", "put the file itself there")
         with path.open("rb") as stream:
             return stream.read(count)
     except FileNotFoundError:
