@@ -25,7 +25,7 @@ from refine_engine.geometry.planes import tangent_basis
 from refine_engine.geometry.rotations import axis_angle_from_matrix, skew
 from refine_engine.solver.arrow_problem import Free
 from refine_engine.solver.threads import people_runner
-from refine_engine.terms.problem import turn_width
+from refine_engine.terms.packed import turn_width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from refine_engine.body import BodyModel
     from refine_engine.scene import Array, Scene
     from refine_engine.state import OptimizationState
-    from refine_engine.terms.problem import Packed, Problem
+    from refine_engine.terms.packed import Packed
+    from refine_engine.terms.problem import Problem
 
 WITHIN = 0.01
 """Of the engine's final energy."""

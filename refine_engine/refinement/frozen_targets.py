@@ -9,7 +9,8 @@ from refine_engine.terms.humor import HumorPrior
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from refine_engine.terms.problem import Packed, Problem
+    from refine_engine.terms.packed import Packed
+    from refine_engine.terms.problem import Problem
 
 
 def refresh_targets(problem: Problem, packed: Packed, weights: Mapping[str, float]) -> bool:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from refine_engine.refinement.roll_out import RollOut
     from refine_engine.refinement.substages import SubStagePlan
     from refine_engine.state import OptimizationState, ScaleReport
-    from refine_engine.terms.problem import Packed, Problem
+    from refine_engine.terms.packed import Packed
+    from refine_engine.terms.problem import Problem
 
 
 SLOW_FACTOR = 10.0

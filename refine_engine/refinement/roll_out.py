@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from refine_engine.motion_prior.humor.model import Trajectory
     from refine_engine.scene import Array
     from refine_engine.solver.threads import Poll
-    from refine_engine.terms.problem import Packed, PackedPerson, Problem
+    from refine_engine.terms.packed import Packed, PackedPerson
+    from refine_engine.terms.problem import Problem
 
 CONSISTENCY_SIGMA_M = (0.075 / 100.0) ** 0.5
 """Distance of the decoder's joints from the body's, metres."""

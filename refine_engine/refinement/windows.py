@@ -15,7 +15,8 @@ from refine_engine.terms.motion import MotionPrior
 if TYPE_CHECKING:
     from refine_engine.config import RefinementConfig
     from refine_engine.solver.levenberg import StepResult
-    from refine_engine.terms.problem import Packed, Problem
+    from refine_engine.terms.packed import Packed
+    from refine_engine.terms.problem import Problem
 
 GROWTH = 8
 """Each window is so many times as long as the one before."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from refine_engine.terms.problem import Packed, PackedPerson, Problem
+from refine_engine.terms.packed import Packed, PackedPerson
+from refine_engine.terms.problem import Problem
 from refine_engine.terms.protocol import Common, Posed, Term, TermInfo, Track
 from refine_engine.terms.registry import TERMS
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from refine_engine.geometry.cameras import MIN_DEPTH_M
 from refine_engine.terms.model import SampleRows
 from refine_engine.terms.protocol import TermInfo
 from refine_engine.terms.shape import REPETITION
 
 if TYPE_CHECKING:
     from refine_engine.scene import Array, IntArray
-    from refine_engine.terms.depth_samples import GroundSamples
+    from refine_engine.terms.depth_evidence import GroundSamples
     from refine_engine.terms.model import PersonModel
     from refine_engine.terms.protocol import Common, Posed, Track
 
@@ -26,7 +27,6 @@ CHUNK_SIGMA = 0.04
 network, and its depth and its baselines agree to a few percent."""
 CHUNK_SIGMA_METRIC = 0.05
 """The same where depth comes from a metric network of its own."""
-NEAR_M = 0.1
 LEAST_SHARE = 0.1
 """Share of the reweighted curvature that is kept where the loss is linear."""
 
@@ -94,7 +94,7 @@ def skin_residuals(  # type: ignore[no-untyped-def]
                 x2 += w * (joints_world[t, j, 2] + G[2, 0] * a + G[2, 1] * b + G[2, 2] * c)
             tz = alpha * t_cam[t, 2]
             z = R[2, 0] * x0 + R[2, 1] * x1 + R[2, 2] * x2 + tz
-            if z < NEAR_M:
+            if z < MIN_DEPTH_M:
                 continue
             r = np.log(z) - log_alpha - log_depth[m] - chunk_scale[chunk[m]]
             w = weight * sample_weight[m]
@@ -209,7 +209,7 @@ def ground_rows(
     height = centre @ normal + offset
     with np.errstate(divide="ignore", invalid="ignore"):
         z = -height / drop
-    good = np.isfinite(z) & (z > NEAR_M) & (np.abs(drop) > 1e-3)
+    good = np.isfinite(z) & (z > MIN_DEPTH_M) & (np.abs(drop) > 1e-3)
     z = np.where(good, z, 1.0)
     drop, height = np.where(good, drop, -1.0), np.where(good, height, 1.0)
     scale = common.alpha if common.shared_depth else 1.0

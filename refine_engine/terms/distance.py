@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from refine_engine.geometry.cameras import MIN_DEPTH_M
 from refine_engine.terms.model import NOTHING
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ CHANGE_SIGMA = 0.005
 """Standard deviation of the measured change of log distance in 1/30 s."""
 CHANGE_SCALE = 4.0
 """Geman-McClure scale in standard deviations: a jump of the tracker lets go."""
-NEAR_M = 0.1
 
 
 @njit(nogil=True, cache=True)
@@ -65,7 +65,7 @@ def distance_loss(  # type: ignore[no-untyped-def]
             z0 += R_cam[t, 2, c] * (transl[t, c] + pelvis[c])
             z1 += R_cam[t + 1, 2, c] * (transl[t + 1, c] + pelvis[c])
         w = weight * link[t]
-        if z0 < NEAR_M or z1 < NEAR_M:
+        if z0 < MIN_DEPTH_M or z1 < MIN_DEPTH_M:
             total += 0.5 * w * gm2
             continue
         r = np.log(z1 / z0) - (measured[t + 1] - measured[t])

@@ -18,24 +18,31 @@ its lambda is 0, the term is exactly absent. Which terms a sub-stage has is the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from refine_engine.body import body_size, rest_joints
-from refine_engine.geometry.planes import tangent_basis, updated
+from refine_engine.geometry.planes import tangent_basis
 from refine_engine.solver.arrow_problem import QuadraticModel
 from refine_engine.solver.threads import people_runner
 from refine_engine.terms.depth_samples import choose_samples
-from refine_engine.terms.frames import FramePart, turned
+from refine_engine.terms.frames import FramePart
 from refine_engine.terms.held_out import held_out_evidence
 from refine_engine.terms.joint_uncertainty import joint_sigma
 from refine_engine.terms.model import PersonModel
-from refine_engine.terms.points import FULL_WIDTH, ROOT_WIDTH, SHIFT
+from refine_engine.terms.packed import (
+    Packed,
+    PackedPerson,
+    moved,
+    packed_state,
+    pose_person,
+    unpacked_state,
+    writable,
+)
+from refine_engine.terms.points import FULL_WIDTH, ROOT_WIDTH
 from refine_engine.terms.protocol import Common, Posed, Term
 from refine_engine.terms.registry import built_in_terms
-from refine_engine.terms.skeleton import joint_motion, skinned_points
 from refine_engine.terms.tracks import build_track, with_filled
 
 if TYPE_CHECKING:
@@ -44,7 +51,7 @@ if TYPE_CHECKING:
     from refine_engine.scene import Array, Scene
     from refine_engine.solver.arrow_problem import Free
     from refine_engine.solver.threads import Poll, Run
-    from refine_engine.state import OptimizationState, PersonState
+    from refine_engine.state import OptimizationState
     from refine_engine.terms.floor import FloorTilt
     from refine_engine.terms.protocol import Track
 
@@ -58,34 +65,6 @@ LARGE_BYTES = 500_000_000
 """Models of all people together beyond this are made one after another, when they are needed."""
 REMEMBERED = 3
 """Posed states kept for each person: the present one, and those that a step is chosen from."""
-
-
-@dataclass(frozen=True, eq=False)
-class PackedPerson:
-    """One person's variables, in the solver's layout."""
-
-    R: Array
-    """(n, 24, 3, 3): root in the world, then joints 1..23 relative to their parents."""
-    transl: Array
-    """(n, 3) smplx ``transl``, world, metres."""
-    betas: Array
-    """(10,)."""
-    shift: Array
-    """(n, 2) image shift, see ``PersonState.image_shift``."""
-
-
-@dataclass(frozen=True, eq=False)
-class Packed:
-    """All variables; immutable, a new object for every step."""
-
-    people: tuple[PackedPerson, ...]
-    """In the order of ``Problem.ids`` (sorted track ids)."""
-    plane: Array
-    """(4,)."""
-    alpha: float
-    """Metres per reconstruction unit."""
-    chunk_log_scale: Array
-    """(C,)."""
 
 
 class Problem:
@@ -133,7 +112,7 @@ class Problem:
         if scene.depth is not None:
             self.shared_depth = self.shared_depth and scene.depth.shares_camera_unit
         self._template = state
-        self._contacts = [_writable(state.people[i].contacts) for i in self.ids]
+        self._contacts = [writable(state.people[i].contacts) for i in self.ids]
         self._posed: list[list[tuple[PackedPerson, Posed]]] = [[] for _ in self.ids]
         self._last: tuple[Packed, dict[str, float], int, float, dict[str, float]] | None = None
         self._moves: tuple[Packed, Packed, Array] | None = None
@@ -143,49 +122,18 @@ class Problem:
     def pack(self, state: OptimizationState) -> Packed:
         """The variables of a state; its contacts are taken over too."""
         self.set_contacts({i: state.people[i].contacts for i in self.ids})
-        people = tuple(
-            PackedPerson(
-                R=np.concatenate(
-                    [state.people[i].R_world_root[:, None], state.people[i].body_pose], 1
-                ),
-                transl=_writable(state.people[i].transl_world),
-                betas=_writable(state.people[i].betas),
-                shift=_shift(state.people[i]),
-            )
-            for i in self.ids
-        )
-        return Packed(
-            people, _writable(state.ground_plane), state.alpha, _writable(state.chunk_log_scale)
-        )
+        return packed_state(state, self.ids)
 
     def unpack(self, packed: Packed) -> OptimizationState:
         """A state with these variables; arrays are views and must not be written to."""
-        people = {
-            i: replace(
-                self._template.people[i],
-                R_world_root=person.R[:, 0],
-                body_pose=person.R[:, 1:],
-                betas=person.betas,
-                transl_world=person.transl,
-                contacts=self._contacts[p],
-                joint_sigma=None,
-                image_shift=person.shift,
-            )
-            for p, (i, person) in enumerate(zip(self.ids, packed.people, strict=True))
-        }
-        return replace(
-            self._template,
-            people=people,
-            ground_plane=packed.plane,
-            scale_delta=packed.alpha / self._template.alpha_0 - 1.0,
-            chunk_log_scale=packed.chunk_log_scale,
-        )
+        contacts = dict(zip(self.ids, self._contacts, strict=True))
+        return unpacked_state(packed, self._template, contacts)
 
     def set_contacts(self, contacts: Mapping[int, Array]) -> None:
         """Change the contact probabilities (n, 4) of some people."""
         for p, i in enumerate(self.ids):
             if i in contacts:
-                self._contacts[p] = _writable(contacts[i])
+                self._contacts[p] = writable(contacts[i])
         self._forget()
 
     def expect_filled(self, state: OptimizationState) -> None:
@@ -301,23 +249,7 @@ class Problem:
 
     def moved(self, state: Packed, frames: Sequence[Array], own: Array, shared: Array) -> Packed:
         """State after a step; see :class:`refine_engine.solver.arrow_problem.ArrowProblem`."""
-        people = tuple(
-            PackedPerson(
-                R=turned(person.R, np.ascontiguousarray(step[:, : turn_width(step)])),
-                transl=person.transl + step[:, :3],
-                betas=person.betas + own[p],
-                shift=person.shift + step[:, turn_width(step) :]
-                if step.shape[1] > turn_width(step)
-                else person.shift,
-            )
-            for p, (person, step) in enumerate(zip(state.people, frames, strict=True))
-        )
-        return Packed(
-            people,
-            updated(state.plane, shared[1:4]),
-            state.alpha * float(np.exp(shared[0])),
-            state.chunk_log_scale + shared[4:],
-        )
+        return moved(state, frames, own, shared)
 
     def alpha_limits(self, state: Packed) -> tuple[float, float]:
         """Steps of log alpha that stay within ``alpha_change_threshold`` of alpha_0."""
@@ -450,42 +382,3 @@ class _MadeParts(Sequence[FramePart]):
         if not 0 <= index < self._count:
             raise IndexError(index)
         return self._make(index)
-
-
-def pose_person(body: BodyModel, track: Track, person: PackedPerson, contacts: Array) -> Posed:
-    """Forward kinematics of all points of one person."""
-    n, points = len(track), track.layout.points
-    rotations, joints = np.empty((n, 24, 3, 3)), np.empty((n, 24, 3))
-    joint_motion(person.R, person.transl, rest_joints(body, person.betas), rotations, joints)
-    places = np.empty((n, len(points), 3))
-    skinned_points(
-        rotations, joints, points.joints, points.weights, points.offsets(person.betas), places
-    )
-    size = body_size(body, person.betas)
-    return Posed(
-        R=person.R,
-        transl=person.transl,
-        betas=person.betas,
-        rotations=rotations,
-        points=places,
-        size=float(size.value),
-        size_gradient=np.array(size.gradient),
-        contacts=contacts,
-        shift=person.shift,
-    )
-
-
-def turn_width(step: Array) -> int:
-    """How many variables of a frame are translation and turns; an image shift may follow."""
-    return FULL_WIDTH if step.shape[1] >= FULL_WIDTH else ROOT_WIDTH
-
-
-def _shift(person: PersonState) -> Array:
-    if person.image_shift is None:
-        return np.zeros((len(person.frames), SHIFT))
-    return _writable(person.image_shift)
-
-
-def _writable(array: Array) -> Array:
-    """A private copy: compiled kernels take read-only arrays for another type."""
-    return np.array(array, dtype=np.float64, order="C")

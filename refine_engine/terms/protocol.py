@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from refine_engine.body import BodyModel
     from refine_engine.scene import Array, BoolArray, IntArray
-    from refine_engine.terms.depth_samples import DepthEvidence
+    from refine_engine.terms.depth_evidence import DepthEvidence
     from refine_engine.terms.floor import FloorTilt
     from refine_engine.terms.model import PersonModel
     from refine_engine.terms.points import BodyLayout

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from refine_engine.geometry.cameras import MIN_DEPTH_M
+
 
 @njit(nogil=True, cache=True)
 def _in_camera(G, X, joints, weights, offsets, R, t):  # type: ignore[no-untyped-def]
@@ -34,7 +36,7 @@ def splat(G, X, joints, weights, offsets, R, t, K, cell, nearest):  # type: igno
     """Lower ``nearest`` (rows, columns) to the depth of skin points in each image cell."""
     for i in range(joints.shape[0]):
         x, y, z = _in_camera(G, X, joints[i], weights[i], offsets[i], R, t)
-        if z < 0.1:
+        if z < MIN_DEPTH_M:
             continue
         u = (K[0] * x / z + K[2]) / cell
         v = (K[1] * y / z + K[3]) / cell
@@ -53,7 +55,7 @@ def visible_candidates(  # type: ignore[no-untyped-def]
     for i in range(joints.shape[0]):
         depth[i] = 0.0
         x, y, z = _in_camera(G, X, joints[i], weights[i], offsets[i], R, t)
-        if z < 0.1:
+        if z < MIN_DEPTH_M:
             continue
         n = np.zeros(3)
         for m in range(joints.shape[1]):

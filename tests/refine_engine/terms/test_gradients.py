@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from refine_engine.solver.arrow_problem import Free
-from refine_engine.terms.depth_samples import DepthEvidence, GroundSamples, SkinSamples, _skin
+from refine_engine.terms.depth_evidence import DepthEvidence, GroundSamples, SkinSamples
+from refine_engine.terms.depth_view import skin_points
 from refine_engine.terms.problem import Problem
 
 TERMS = ("data", "beta", "pose", "skate", "contact", "depth", "multi_scale", "smooth")
@@ -43,7 +44,7 @@ def problem_at(scene, state, *, shared_depth=True):
             held=np.zeros(9),
             chunk=track.chunk[rows],
         )
-        evidence = DepthEvidence(_skin(scene.body).candidates, skin, ground)
+        evidence = DepthEvidence(skin_points(scene.body).candidates, skin, ground)
         problem.tracks[p] = replace(track, depth=evidence)
     return problem, problem.pack(state)
 

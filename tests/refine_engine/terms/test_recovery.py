@@ -14,12 +14,9 @@ from refine_engine.geometry.rotations import exp_so3
 from refine_engine.solver.arrow_problem import Free
 from refine_engine.solver.covariance import covariance
 from refine_engine.solver.levenberg import Damping, step
-from refine_engine.terms.depth_samples import (
-    DepthEvidence,
-    SkinSamples,
-    _ground_samples,
-    _skin,
-)
+from refine_engine.terms.depth_evidence import DepthEvidence, SkinSamples
+from refine_engine.terms.depth_samples import _ground_samples
+from refine_engine.terms.depth_view import skin_points
 from refine_engine.terms.problem import Problem
 from refine_engine.terms.skeleton import skinned_points
 
@@ -40,7 +37,7 @@ def refined(problem, packed, weights, free, iterations=40, threshold=1e-12):
 
 def with_exact_depth(problem, state):
     """Depth of ten skin points a frame, as they are in a state; in reconstruction units."""
-    skin = _skin(problem.body)
+    skin = skin_points(problem.body)
     posed = problem.posed(problem.pack(state))
     for p, track in enumerate(problem.tracks):
         n = len(track)

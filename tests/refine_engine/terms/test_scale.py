@@ -9,7 +9,8 @@ import pytest
 
 from refine_engine.body import body_size, embedded_body, rest_joints
 from refine_engine.body.model import BodyModel
-from refine_engine.terms.problem import Problem, pose_person
+from refine_engine.terms.packed import pose_person
+from refine_engine.terms.problem import Problem
 
 SCALE_FREE = ("skate", "contact", "smooth")
 
