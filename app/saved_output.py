@@ -52,6 +52,7 @@ def output_dict(output: RefinementOutput) -> dict[str, Any]:
         "per_person_likelihoods": _by_name(output.per_person_likelihoods),
         "likelihood_nats": _by_name(output.likelihood_nats),
         "prior_influence": _by_name(output.prior_influence),
+        "motion_prior": _prior_dict(output.motion_prior),
         "warnings": list(output.warnings),
     }
 
@@ -76,6 +77,7 @@ def output_from(
         per_person_likelihoods=_by_id(saved["per_person_likelihoods"]),
         likelihood_nats=_by_id(saved["likelihood_nats"]),
         prior_influence=_by_id(saved["prior_influence"]),
+        motion_prior=_prior_from(saved.get("motion_prior", {})),
         report=report,
         warnings=tuple(str(w) for w in saved["warnings"]),
     )
@@ -84,6 +86,14 @@ def output_from(
 def pairs_from(saved: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     """Name to (before, after)."""
     return {str(name): (float(before), float(after)) for name, (before, after) in saved.items()}
+
+
+def _prior_dict(described: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _by_name(v) if k == "nats" else v for k, v in described.items()}
+
+
+def _prior_from(saved: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(k): _by_id(v) if k == "nats" else v for k, v in saved.items()}
 
 
 def _by_name(values: Mapping[int, float]) -> dict[str, float]:

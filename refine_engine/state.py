@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,6 +174,9 @@ class RefinementOutput:
     """Raw nats per frame each, where a prior computed them."""
     prior_influence: Mapping[int, float] = field(default_factory=dict)
     """How firmly the motion prior holds each person: 1 = as ordinary motion, 0 = lets it go."""
+    motion_prior: Mapping[str, Any] = field(default_factory=dict)
+    """Which motion prior was used: ``name``, ``file``, ``sha256``, ``mode``, ``initial_state``;
+    with HuMoR also its ``nats`` per transition, by track id."""
     report: ImportReport = field(default_factory=ImportReport)
     warnings: tuple[str, ...] = ()
 

@@ -79,6 +79,7 @@ def results_dict(
         "scale_cues": {c.name: {"alpha": c.alpha, "sigma": c.sigma} for c in scale.cues},
         "likelihood_nats": {str(i): v for i, v in output.likelihood_nats.items()},
         "prior_influence": {str(i): v for i, v in output.prior_influence.items()},
+        "motion_prior": _prior(output.motion_prior),
         "loss_curves": {
             s.sub_stage: {name: list(values) for name, values in s.loss_curves.items()}
             for s in output.sub_stages
@@ -149,6 +150,14 @@ def _remove_others(folder: Path, state: OptimizationState) -> None:
             with contextlib.suppress(OSError):
                 path.unlink()
                 path.parent.rmdir()
+
+
+def _prior(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Which motion prior was used; ids as text."""
+    found = dict(described)
+    if "nats" in found:
+        found["nats"] = {str(i): v for i, v in found["nats"].items()}
+    return found
 
 
 def failure_dict(error: Exception, num_people: int = 0) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,6 +37,7 @@ from refine_engine.state import (
     SubStageResult,
 )
 from refine_engine.terms.motion import motion_terms
+from refine_engine.terms.prior_files import describe_prior
 from refine_engine.terms.problem import Problem
 from refine_engine.terms.shape import REPETITION
 
@@ -89,6 +90,7 @@ class Stage5Refiner:
         self._scaled = False
         self._curve: MotionScaleCurve | None = None
         self._scores = MotionScores()
+        self._prior: dict[str, Any] = {}
         self._contacts: ContactSource | None = None
 
     @property
@@ -229,7 +231,7 @@ class Stage5Refiner:
             results[sub_stage] = run.result
             assert self._scene is not None
             assert self._body is not None
-            scores = motion_scores(self._scene, self._body, state)
+            scores = motion_scores(self._scene, self._body, state, self._problem)
             self._output = replace(
                 self._output,
                 state=state,
@@ -238,6 +240,7 @@ class Stage5Refiner:
                 per_person_likelihoods=scores.likelihoods,
                 likelihood_nats=scores.nats,
                 prior_influence=scores.influence,
+                motion_prior=self._prior_of(scores),
             )
 
     # ------------------------------------------------------------------ the run
@@ -349,6 +352,9 @@ class Stage5Refiner:
         assert self._body is not None
         trusted = with_trusted_keypoints(scene, self._body)
         self._scene = scene = trusted.scene
+        # A file that is no prior is refused before anything is computed.
+        terms = motion_terms(self.config)
+        self._prior = describe_prior(self.config)
         self._contacts = contact_source(self.config)
         start = initialise(scene, self._body, self.config, self._contacts, poll)
         if trusted.exchanged or trusted.dropped:
@@ -367,7 +373,7 @@ class Stage5Refiner:
             self._body,
             state,
             self.config,
-            motion_terms(self.config),
+            terms,
             floor=start.floor,
         )
         begun = Snapshot(
@@ -501,7 +507,7 @@ class Stage5Refiner:
         warnings = [f"{r.sub_stage}: {r.message}" for r in ran if r.status == "rolled_back"]
         report = self._report(state, self._alpha_sigma)
         if complete or stopped:
-            self._scores = motion_scores(self._scene, self._body, state)
+            self._scores = motion_scores(self._scene, self._body, state, self._problem)
         scores = self._scores
         for i in sorted(i for i, share in scores.influence.items() if share < LITTLE_INFLUENCE):
             warnings.append(
@@ -525,9 +531,14 @@ class Stage5Refiner:
             per_person_likelihoods=scores.likelihoods,
             likelihood_nats=scores.nats,
             prior_influence=scores.influence,
+            motion_prior=self._prior_of(scores),
             report=self._scene.report,
             warnings=tuple(warnings),
         )
+
+    def _prior_of(self, scores: MotionScores) -> dict[str, Any]:
+        """Which prior was used, and what HuMoR's own says."""
+        return {**self._prior, "nats": scores.humor_nats} if scores.humor_nats else self._prior
 
     # ------------------------------------------------- the document's method names
 

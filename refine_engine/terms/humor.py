@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from refine_engine.body import rest_joints
-from refine_engine.geometry.rotations import interpolate_rotations, rotation_between
+from refine_engine.geometry.rotations import interpolate_rotations, log_so3, rotation_between
 from refine_engine.motion_prior.transition import PRIOR_RATE
 from refine_engine.terms.pose import _log_and_jacobian as log_and_jacobian
 from refine_engine.terms.registry import CVAE_INFO
@@ -104,6 +104,28 @@ class HumorPrior:
             model.size_gradient -= float(sized)
             model.size_hessian += float(2.0 * sized)
         return float(total)
+
+    def judged(self, track: Track, posed: Posed, common: Common) -> tuple[float, float] | None:
+        """What the networks say of one person's motion as it is; None without a transition.
+
+        Returns
+        -------
+        tuple
+            Mean -log density per transition of the latents, nats (raw: it may be negative), and
+            how firmly the term holds the person, 1 = firmly, 0 = lets go. Both over transitions
+            between observed frames.
+        """
+        if len(track) < 2:
+            return None
+        seen = track.observed[1:] & track.observed[:-1]
+        if not seen.any():
+            return None
+        found = decoded_targets(self.model, track.fps, posed, common)
+        away = log_so3(np.swapaxes(found.R[1:], -1, -2) @ posed.R[1:, :TURNS]) / TURN_SIGMA
+        place = (posed.transl[1:] - found.transl[1:]) / (PLACE_SIGMA * posed.size)
+        q = (away**2).sum((1, 2)) + (place**2).sum(1)
+        pull = np.minimum((FREEDOM + _DIMENSIONS) / (FREEDOM + q), 1.0)
+        return float(found.nats[1:][seen].mean()), float(pull[seen].mean())
 
 
 _NO_GRADIENT = np.zeros((0, 69))

@@ -12,7 +12,6 @@ pull of a transition falls with its distance (:meth:`MotionPrior.influence` says
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +21,7 @@ from refine_engine.motion_prior.features import OUTPUTS
 from refine_engine.motion_prior.transition import COMBINED, PRIOR_RATE, load_transition_prior
 from refine_engine.terms.humor import HumorPrior, load_humor
 from refine_engine.terms.initial_state import InitialState
+from refine_engine.terms.prior_files import initial_state_file
 from refine_engine.terms.registry import CVAE_INFO
 from refine_engine.terms.stance import Stance
 from refine_engine.terms.transition_blocks import add_transition_model
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from refine_engine.scene import Array
     from refine_engine.terms.model import PersonModel
     from refine_engine.terms.protocol import Common, Posed, Term, Track
-
-MIXTURE_NAME = "prior_gmm.npz"
-
 
 def motion_terms(config: RefinementConfig) -> tuple[Term, ...]:
     """The parts of ``cvae``, for ``Problem(..., extra_terms=...)``.
@@ -72,15 +69,6 @@ def motion_terms(config: RefinementConfig) -> tuple[Term, ...]:
             "give one as motion_prior (--prior), or leave it empty",
         )
     return (MotionPrior(load_transition_prior()), Stance())
-
-
-def initial_state_file(config: RefinementConfig) -> Path | None:
-    """HuMoR's ``prior_gmm.npz``: the given one, else where its release puts it, else None."""
-    if config.motion_prior_initial_state:
-        return Path(config.motion_prior_initial_state)
-    folder = Path(config.motion_prior).parent
-    usual = (folder, folder.parent / "init_state_prior_gmm")
-    return next((f / MIXTURE_NAME for f in usual if (f / MIXTURE_NAME).is_file()), None)
 
 
 class MotionPrior:

@@ -48,6 +48,9 @@ def load_networks(path: str | Path, dtype: torch.dtype = torch.float32) -> Humor
         if not isinstance(found, torch.Tensor) or found.shape != parameter.shape:
             shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
             raise InputError(path, f"has '{key}' as {shape}, not {tuple(parameter.shape)}", _REMEDY)
+        if not found.is_floating_point() or found.layout != torch.strided or found.is_meta:
+            kind = str(found.dtype).removeprefix("torch.")
+            raise InputError(path, f"has '{key}' as {kind} numbers of another layout", _REMEDY)
         if not torch.isfinite(found).all():
             raise InputError(path, f"has non-finite numbers in '{key}'", _REMEDY)
     extra = sorted(set(weights) - set(expected))
@@ -71,10 +74,17 @@ def load_initial_state_prior(path: str | Path) -> InitialStatePrior:
         absent = [key for key in shapes if key not in file]
         if absent:
             raise InputError(path, f"lacks the array '{absent[0]}'", remedy)
-        arrays = {key: np.asarray(file[key], dtype=np.float64) for key in shapes}
+        raw = {key: file[key] for key in shapes}
     for key, shape in shapes.items():
-        if arrays[key].shape != shape:
-            raise InputError(path, f"has '{key}' as {arrays[key].shape}, not {shape}", remedy)
+        if raw[key].shape != shape:
+            raise InputError(path, f"has '{key}' as {raw[key].shape}, not {shape}", remedy)
+        if raw[key].dtype.kind not in "fiu":
+            raise InputError(path, f"has '{key}' as {raw[key].dtype}, not numbers", remedy)
+        if not np.isfinite(raw[key]).all():
+            raise InputError(path, f"has non-finite numbers in '{key}'", remedy)
+    arrays = {key: value.astype(np.float64) for key, value in raw.items()}
+    if (arrays["weights"] <= 0.0).any():
+        raise InputError(path, "has 'weights' that are not all positive", remedy)
     try:
         return InitialStatePrior(arrays["weights"], arrays["means"], arrays["covariances"])
     except np.linalg.LinAlgError:

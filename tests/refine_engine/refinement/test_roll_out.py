@@ -13,7 +13,8 @@ from refine_engine.refinement.roll_out import RollOut
 from refine_engine.refinement.windows import window_lengths
 from refine_engine.terms.humor import HumorPrior
 from refine_engine.terms.initial_state import InitialState, first_state
-from refine_engine.terms.motion import initial_state_file, motion_terms
+from refine_engine.terms.motion import motion_terms
+from refine_engine.terms.prior_files import initial_state_file
 from refine_engine.terms.problem import Problem
 from refine_engine.terms.stance import Stance
 from tests.refine_engine.motion_prior.humor.random_motion import random_networks

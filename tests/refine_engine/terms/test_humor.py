@@ -1,5 +1,6 @@
 """HuMoR's networks as a term: frozen targets, derivatives, the whole sub-stage."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -156,6 +157,66 @@ def test_a_checkpoint_is_a_drop_in(exact_scene, tmp_path):
     ran = {r.sub_stage: r for r in output.sub_stages}["motion"]
     assert ran.iterations >= 1
     assert ran.loss_curves["cvae"][0] > 0
+
+
+def test_results_say_which_prior_was_used(exact_scene, tmp_path):
+    """Name, file and hash; HuMoR's own nats and influence beside the calibrated likelihoods."""
+    path = tmp_path / "best_model.pth"
+    torch.save({"model": random_networks().state_dict()}, path)
+    scene = exact_scene(people=1, frames=10)
+    only_root = scene.config.replace(
+        enable_smpl_fitting=False,
+        enable_motion_prior=False,
+        enable_environmental_constraints=False,
+        enable_scale_optimization=False,
+        enable_final_refinement=False,
+    )
+    outputs = {}
+    for prior in ("", str(path)):
+        config = only_root.replace(motion_prior=prior)
+        outputs[prior] = Stage5Refiner(config, scene.body).refine(scene.scene)
+    plain, with_humor = outputs[""], outputs[str(path)]
+    assert plain.motion_prior["name"] == "embedded"
+    assert plain.motion_prior["file"] == "motion_prior.npz"
+    assert "nats" not in plain.motion_prior
+    found = with_humor.motion_prior
+    assert (found["name"], found["file"], found["mode"]) == ("HuMoR", str(path), "transitions")
+    assert found["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert found["initial_state"] is None
+    # The same state: the calibrated likelihoods are the embedded prior's either way.
+    assert with_humor.per_person_likelihoods == plain.per_person_likelihoods
+    assert with_humor.likelihood_nats == plain.likelihood_nats
+    assert set(found["nats"]) == {1}
+    assert np.isfinite(found["nats"][1])
+    assert 0.0 < with_humor.prior_influence[1] <= 1.0
+    assert with_humor.prior_influence != plain.prior_influence
+
+
+def test_influence_is_full_at_the_targets_and_falls_with_distance(exact_scene):
+    """A tenth of a radian in one component: q = 4, so (16 + 69) / (16 + 4) is capped at 1."""
+    scene = exact_scene(people=1, frames=6)
+    for turn, expected in ((0.0, 1.0), (0.1, 1.0), (1.0, 85.0 / 416.0)):
+        model = _Turns(turn)
+        problem, packed = _problem(scene, HumorPrior(model))
+        track, posed = problem.tracks[0], problem.posed(packed)[0]
+        nats, influence = HumorPrior(model).judged(track, posed, problem.common(packed))
+        assert nats == pytest.approx(2.0)
+        assert influence == pytest.approx(expected, rel=1e-6)
+
+
+class _Turns:
+    """Decodes the next states with one joint turned away."""
+
+    def __init__(self, angle):
+        self.turn = torch.as_tensor(exp_so3(np.array([angle, 0.0, 0.0])))
+
+    def transitions(self, states, following=None):
+        found = type("Found", (), {})()
+        pose = states.pose_body[1:].clone()
+        pose[:, 3] = pose[:, 3] @ self.turn
+        found.predicted = replace(states[1:], pose_body=pose)
+        found.nll = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+        return found
 
 
 def test_a_wrong_file_is_refused(exact_scene, tmp_path):
