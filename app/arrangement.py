@@ -46,7 +46,8 @@ def make_docks(window: MainWindow) -> dict[str, Dock]:
         tabs.setAccessibleName("Panels that share this place")
     _merge_title(docks["timeline"], window.timeline.transport)
     docks["weights"].title.extra.addWidget(window.weights.preset_button)
-    docks["sub_stages"].title.extra.addWidget(window.sub_stages.part_button)
+    for button in (window.sub_stages.settings_button, window.sub_stages.part_button):
+        docks["sub_stages"].title.extra.addWidget(button)
     return docks
 
 

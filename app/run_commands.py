@@ -124,6 +124,17 @@ def register_run(w: MainWindow) -> None:
         ),
         s.set_live,
     )
+    add(
+        Command(
+            "run.settings",
+            "Se&ttings…",
+            "Run",
+            "Scale, ground, motion prior, known heights and what else a run depends on",
+            "F8",
+            separator_before=True,
+        ),
+        w.dialogs.show_run_settings,
+    )
     _parts(w, ready)
 
 

@@ -12,6 +12,7 @@ from app.dialogs.about import AboutDialog
 from app.dialogs.message import ErrorDialog
 from app.dialogs.palette import PaletteDialog
 from app.dialogs.preferences import PreferencesDialog
+from app.dialogs.run_settings import RunSettingsDialog
 from app.dialogs.shortcuts import ShortcutsDialog
 from app.errors import ErrorReport, system_information
 
@@ -46,6 +47,14 @@ class WindowDialogs(QObject):
         if dialog.exec() == QDialog.DialogCode.Accepted:
             window.settings.set_preferences(dialog.preferences)
             window.settings.set_shortcuts(dialog.shortcuts.table.chosen())
+        dialog.deleteLater()
+
+    def show_run_settings(self) -> None:
+        """Edit the settings that have no place in the panels, as one undoable step."""
+        session = self._window.session
+        dialog = RunSettingsDialog(session.config, session.person_ids, self._window)
+        if dialog.exec() == QDialog.DialogCode.Accepted:
+            session.set_config(dialog.config, "run settings")
         dialog.deleteLater()
 
     def show_palette(self) -> None:

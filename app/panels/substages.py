@@ -194,6 +194,12 @@ class SubStagesPanel(ScrollPanel):
             "Run up to a sub-stage, from one on, or one alone; also by a right click on its row"
         )
         self.part_button.clicked.connect(self._show_parts)
+        self.settings_button = QPushButton("Settings…", self)
+        self.settings_button.setProperty("role", "link")
+        self.settings_button.setToolTip(
+            "Scale, ground, motion prior, known heights and what else a run depends on"
+        )
+        self.settings_button.clicked.connect(lambda: registry["run.settings"].trigger())
         self.rows: dict[SubStage, SubStageRowWidget] = {}
         for sub_stage in SUBSTAGES:
             row = SubStageRowWidget(sub_stage, session, self.content)
