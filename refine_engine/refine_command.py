@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import FrameType
 
     from refine_engine.config import RefinementConfig
@@ -115,6 +115,10 @@ def settings_of(args: argparse.Namespace) -> RefinementConfig:
             )
         changes[ENABLE_KEYS[name]] = False
     if getattr(args, "prior", None) is not None:
+        if not str(args.prior).strip():
+            raise ConfigError(
+                "--prior", "names no file", "name a HuMoR checkpoint, or leave it out"
+            )
         changes["motion_prior"] = str(args.prior)
     if args.max_frames is not None:
         changes["max_frames"] = args.max_frames
@@ -171,6 +175,13 @@ def _stop_on_interrupt(control: RunControl) -> Iterator[None]:
         restore()
 
 
+def _prior_line(prior: Mapping[str, Any]) -> str:
+    """Which checkpoint was used, and whether its mixture over first states was found."""
+    first = prior["initial_state"]
+    beside = "no prior_gmm.npz beside it" if first is None else f"first states from {first['file']}"
+    return f"motion prior: HuMoR, {prior['file']} (SHA-256 {prior['sha256'][:12]}), {beside}"
+
+
 def _summary(done: FolderRun) -> str:
     from refine_engine.evaluation.metric_list import METRICS
     from refine_engine.evaluation.table import aligned, change, number
@@ -202,6 +213,8 @@ def _summary(done: FolderRun) -> str:
     scale = out.scale
     sigma = "" if scale.sigma is None else f" +- {scale.sigma:.4f}"
     lines.append(f"alpha {scale.alpha:.4f}{sigma} ({100 * scale.delta:+.2f} % of alpha_0)")
+    if out.motion_prior.get("name") == "HuMoR":
+        lines.append(_prior_line(out.motion_prior))
     lines += [f"note: {warning}" for warning in out.warnings]
     lines.append(f"{out.status}: results in {done.folder}")
     return "\n".join(lines) + "\n"

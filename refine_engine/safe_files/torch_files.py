@@ -71,7 +71,14 @@ def load_torch(path: str | Path, *, max_bytes: int = MAX_TORCH_BYTES) -> Any:
 
 
 def _damaged(path: Path, reason: str) -> InputError:
-    first = reason.strip().splitlines()[0] if reason.strip() else "it ends too early"
+    if "central directory" in reason or "zip archive" in reason:
+        first = "it is cut off or damaged"
+    elif "not in a subdirectory" in reason:
+        first = "it is another kind of ZIP archive"
+    else:
+        # Torch's own text, without the advice and the source lines that follow its first sentence.
+        text = re.sub(r"^\[enforce fail[^\]]*\]\s*\.?\s*", "", reason.strip())
+        first = re.split(r"\n|\.\s", text)[0][:160].rstrip(".") or "it ends too early"
     return InputError(path, f"is no readable PyTorch file ({first})", "copy or download it again")
 
 

@@ -122,7 +122,18 @@ def test_a_damaged_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(InputError) as caught:
             load_networks(path)
-        assert "\n" not in str(caught.value)
+        text = str(caught.value)
+        assert "\n" not in text
+        # Overwritten instructions look like foreign ones: refused as such, and nothing is run.
+        assert "is no readable PyTorch file (" in text or "was not read" in text
+        assert len(text) < len(str(path)) + 200
+
+
+def test_another_kind_of_archive_is_called_one(tmp_path: Path) -> None:
+    path = tmp_path / "prior_gmm.npz"
+    np.savez(path, **_gmm_arrays())
+    with pytest.raises(InputError, match="another kind of ZIP archive"):
+        load_networks(path)
 
 
 def _gmm_arrays() -> dict[str, np.ndarray]:
