@@ -54,7 +54,7 @@ class SubStageRun:
     iterations_left: int
     has_prior: bool
     alpha_sigma: float | None
-    report: Callable[[OptimizationState, float | None], ScaleReport]
+    report: Callable[[OptimizationState], ScaleReport]
     damping: float = 1e-4
     guarded: bool = True
     coarse: bool = False
@@ -234,7 +234,7 @@ class SubStageRun:
             alpha_sigma=self.alpha_sigma,
             seconds=self.clock.seconds,
             message=message,
-            scale=self.report(state, self.alpha_sigma),
+            scale=self.report(state),
             max_joint_step=step_m,
         )
 

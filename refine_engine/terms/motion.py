@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from refine_engine.terms.model import PersonModel
     from refine_engine.terms.protocol import Common, Posed, Term, Track
 
+
 def motion_terms(config: RefinementConfig) -> tuple[Term, ...]:
     """The parts of ``cvae``, for ``Problem(..., extra_terms=...)``.
 
