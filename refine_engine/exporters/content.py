@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refine_engine.body import joint_positions, rest_joints
+from refine_engine.body import joint_positions, move_rigidly, rest_joints
 from refine_engine.errors import ExportError
+from refine_engine.geometry.rotations import exp_so3
 from refine_engine.state import PersonState
 
 if TYPE_CHECKING:
@@ -114,6 +115,33 @@ class ExportContent:
             t_cam_world=self.t_cam_world[cameras],
             intrinsics=self.intrinsics[cameras],
             first_frame=start,
+        )
+
+    def on_floor(self) -> ExportContent:
+        """The same, moved as a whole so that the ground plane is level at height 0.
+
+        The shortest turn that makes the plane's normal vertical, then a shift along it; the world's
+        origin, which is the first camera's place, ends up above or below the new one.
+        """
+        normal, offset = self.ground_plane[:3], float(self.ground_plane[3])
+        up = np.array([0.0, 1.0, 0.0])
+        axis = np.cross(normal, up)
+        sine, cosine = float(np.linalg.norm(axis)), float(normal @ up)
+        R = np.eye(3) if sine < 1e-12 else exp_so3(axis / sine * np.arctan2(sine, cosine))
+        t = np.array([0.0, offset, 0.0])
+        people = {}
+        for i, person in self.people.items():
+            R_root, transl = move_rigidly(
+                self.body, person.betas, person.R_world_root, person.transl_world, R, t
+            )
+            people[i] = replace(person, R_world_root=R_root, transl_world=transl)
+        R_cam = self.R_cam_world @ R.T
+        return replace(
+            self,
+            people=people,
+            R_cam_world=R_cam,
+            t_cam_world=self.t_cam_world - R_cam @ t,
+            ground_plane=np.array([0.0, 1.0, 0.0, 0.0]),
         )
 
 

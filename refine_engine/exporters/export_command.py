@@ -62,6 +62,12 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument(
         "--rate", type=float, metavar="F", help="amass: resample to F frames a second"
     )
+    parser.add_argument(
+        "--floor",
+        action="store_true",
+        help="move everything so that the floor is level at height 0 (default: the origin is the "
+        "first camera)",
+    )
     parser.add_argument("--body", metavar="FILE", help="SMPL model file (default: the embedded)")
     parser.add_argument(
         "--fps", type=float, metavar="F", help="with --before: frames a second of the video"
@@ -88,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
         up=args.up,
         gaps=args.gaps,
         rate=args.rate,
+        floor=args.floor,
     )
     files = export(args.format, content, target, options)
     notes = caveats(args.format, content, options)

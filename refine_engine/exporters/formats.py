@@ -34,6 +34,9 @@ class ExportOptions:
     """``amass``: keep the filled frames, or begin a new file after each gap."""
     rate: float | None = None
     """``amass``: frames a second to resample to; None = the video's."""
+    floor: bool = False
+    """Move everything so that the floor is level at height 0; otherwise the origin is the first
+    camera's place, and cameras of all exports agree with it."""
 
 
 Files = dict[str, bytes]
@@ -135,6 +138,20 @@ FORMATS: Mapping[str, ExportFormat] = {
             "24 joints and foot contacts of every person in every frame, metres, Y up",
         ),
         _format(
+            "angles",
+            "Joint angles (CSV)",
+            "angles.csv",
+            "angles",
+            "flexion, abduction and rotation of hips, knees, ankles, trunk, neck and arms, degrees",
+        ),
+        _format(
+            "trc",
+            "Markers for OpenSim (TRC)",
+            "trc",
+            "trc",
+            "joint centres and points of the skin as markers, one file a person, metres, Y up",
+        ),
+        _format(
             "cameras",
             "Cameras (JSON)",
             "cameras.json",
@@ -151,6 +168,11 @@ FORMATS: Mapping[str, ExportFormat] = {
     )
 }
 """Every format by its name, in the order in which menus list them."""
+
+_WITHOUT_FLOOR = ("amass", "bvh", "csv", "trc")
+"""Formats that do not say where the floor is, for programs that mostly take it to be at 0."""
+_LEVEL = 0.01
+"""Height of the floor, metres, that is not worth a word."""
 
 
 def export(
@@ -198,7 +220,7 @@ def export(
     if not target.is_folder:
         # Before anything is computed.
         _refuse_existing([path], options)
-    files = target.build(content.restricted(options.people, options.frames), options)
+    files = target.build(_chosen(content, options), options)
     places = {path / name if target.is_folder else path: data for name, data in files.items()}
     _refuse_existing(list(places), options)
     write_files(places)
@@ -210,7 +232,19 @@ def caveats(name: str, content: ExportContent, options: ExportOptions | None = N
     target = FORMATS[name]
     found = getattr(importlib.import_module(target.module), "caveats", None)
     options = options or ExportOptions()
-    return [] if found is None else found(content.restricted(options.people, options.frames))
+    notes = [] if found is None else found(_chosen(content, options))
+    height = -float(content.ground_plane[3])
+    if name in _WITHOUT_FLOOR and not options.floor and abs(height) > _LEVEL:
+        notes.append(
+            f"heights count from the first camera, and the floor lies at {height:.2f} m there; "
+            "--floor moves it to 0"
+        )
+    return notes
+
+
+def _chosen(content: ExportContent, options: ExportOptions) -> ExportContent:
+    chosen = content.restricted(options.people, options.frames)
+    return chosen.on_floor() if options.floor else chosen
 
 
 def _refuse_existing(places: list[Path], options: ExportOptions) -> None:

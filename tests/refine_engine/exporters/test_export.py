@@ -201,7 +201,7 @@ def test_the_command_writes_beside_the_results(
     assert cli.main(["export", str(folder), "--format", "bvh", "--people", "2"]) == 1
     assert "exists already" in capsys.readouterr().err
     command = ["export", str(folder), "--format", "bvh", "--people", "2", "--overwrite"]
-    assert cli.main([*command, "--before", "--frames", "3:8", "--json"]) == 0
+    assert cli.main([*command, "--before", "--frames", "3:8", "--floor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found == {"format": "bvh", "files": [str(written)], "notes": []}
     assert "Frames: 5\n" in written.read_text()
