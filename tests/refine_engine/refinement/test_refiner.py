@@ -12,7 +12,7 @@ import pytest
 from refine_engine.config import ENABLE_KEYS, TERM_NAMES, RefinementConfig
 from refine_engine.errors import Cancelled, OptimizationError
 from refine_engine.geometry.rotations import exp_so3
-from refine_engine.refinement import refiner as refiner_module
+from refine_engine.refinement import refinement_run
 from refine_engine.refinement.control import RunControl
 from refine_engine.refinement.input import RefinementInput
 from refine_engine.refinement.refiner import Stage5Refiner
@@ -161,7 +161,7 @@ def test_a_stop_between_iterations_keeps_too(
     noisy: tuple[Scene, Scene], where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control = RunControl()
-    original = Problem.prepare if where == "prepare" else refiner_module.covariance
+    original = Problem.prepare if where == "prepare" else refinement_run.covariance
 
     def stopping(*args: Any, **options: Any) -> Any:
         if where == "covariance" or args[2] == "scale":
@@ -180,7 +180,7 @@ def test_a_stop_between_iterations_keeps_too(
 
         monkeypatch.setattr(Problem, "prepare", prepare)
     else:
-        monkeypatch.setattr(refiner_module, "covariance", stopping)
+        monkeypatch.setattr(refinement_run, "covariance", stopping)
     refiner = Stage5Refiner(QUICK)
     last = list(refiner.iterate(RefinementInput.from_scene(noisy[1]), control))[-1]
     assert refiner.output.status == "stopped"
