@@ -80,6 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if args.debug:
             raise
+        if "cannot cache function" in str(error):
+            sys.stderr.write(
+                "smpl-refiner: compiled kernels have no place to be kept: neither the program's "
+                "folder nor a home folder can be written; set the variable NUMBA_CACHE_DIR to a "
+                "folder that can.\n"
+            )
+            return FAILED
         sys.stderr.write(
             f"smpl-refiner: a defect of the program ({type(error).__name__}: {error}); "
             "run it again with --debug and report what it prints.\n"

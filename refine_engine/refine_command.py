@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 STOPPED = 130
 """Exit code after Ctrl-C; what was reached is on disk."""
+_SHOWN = 5
+"""Findings that the summary of a run lists one by one."""
 
 
 def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -182,6 +184,17 @@ def _prior_line(prior: Mapping[str, Any]) -> str:
     return f"motion prior: HuMoR, {prior['file']} (SHA-256 {prior['sha256'][:12]}), {beside}"
 
 
+def _lacked(report: Mapping[str, Any]) -> list[str]:
+    """What the folder lacked and what of it was of no use, for whoever did not `inspect` it."""
+    lines = [f"missing: {sentence}" for sentence in report["missing"]]
+    # B1 is true of every folder that the pipeline itself wrote, and costs nothing.
+    useless = [f for f in report["findings"] if f["action"] == "discarded" and f["code"] != "B1"]
+    lines += [f"not used: {finding['message']}" for finding in useless[:_SHOWN]]
+    if len(useless) > _SHOWN:
+        lines.append(f"not used: {len(useless) - _SHOWN} more; see smpl-refiner inspect")
+    return lines
+
+
 def _summary(done: FolderRun) -> str:
     from refine_engine.evaluation.metric_list import METRICS
     from refine_engine.evaluation.table import aligned, change, number
@@ -216,5 +229,6 @@ def _summary(done: FolderRun) -> str:
     if out.motion_prior.get("name") == "HuMoR":
         lines.append(_prior_line(out.motion_prior))
     lines += [f"note: {warning}" for warning in out.warnings]
+    lines += _lacked(done.results["report"])
     lines.append(f"{out.status}: results in {done.folder}")
     return "\n".join(lines) + "\n"

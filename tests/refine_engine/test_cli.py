@@ -83,6 +83,19 @@ def test_a_defect_of_the_program_is_named_as_one(
         cli.main(["try", "--debug"])
 
 
+def test_kernels_without_a_place_say_what_to_set(
+    command: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: argparse.Namespace) -> int:
+        raise RuntimeError("cannot cache function 'f': no locator available for file 'blocks.py'")
+
+    command.action = fail
+    assert cli.main(["try"]) == 1
+    text = capsys.readouterr().err
+    assert "set the variable NUMBA_CACHE_DIR" in text
+    assert "defect" not in text
+
+
 def test_interruption(command: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
     def fail(args: argparse.Namespace) -> int:
         raise KeyboardInterrupt

@@ -239,6 +239,45 @@ def test_json_on_the_command_line(sample: Path, capsys: pytest.CaptureFixture[st
     assert Path(found["output"]).is_dir()
 
 
+def test_the_summary_says_what_was_missing_and_what_was_not_used(
+    sample: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(sample / "1_camera_estimation" / "depth_maps")
+    (sample / "3_pose_estimation" / "person_002" / "smpl_params_camera.npz").write_bytes(b"")
+    assert cli.main(["refine", str(sample), *QUICK_SETTINGS]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("missing: No depth maps: ") for line in lines)
+    (useless,) = [line for line in lines if line.startswith("not used: ")]
+    assert "Person 2: " in useless
+    assert "smpl_params_camera.npz: is empty" in useless
+
+
+def test_a_damaged_ground_truth_costs_no_run(
+    sample: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = sample / "ground_truth.npz"
+    truth.write_bytes(truth.read_bytes()[:1000])
+    assert cli.main(["refine", str(sample), *QUICK_SETTINGS]) == 0
+    said = capsys.readouterr().out
+    assert "note: the ground truth was not used: " in said
+    assert "ground_truth.npz: is a truncated or damaged .npz" in said
+    stored = json.loads((sample / "5_refinement" / "refinement_results.json").read_text())
+    assert stored["status"] == "success"
+    assert stored["before_after"]["ground_truth"] is False
+
+
+def test_nobody_of_an_earlier_run_stays_in_the_results(sample: Path) -> None:
+    refine_folder(sample, config=QUICK)
+    output = sample / "5_refinement"
+    assert (output / "person_002").is_dir()
+    (output / "person_001" / "mine.txt").write_text("mine")
+    (output / "person_x").mkdir()
+    shutil.rmtree(sample / "3_pose_estimation" / "person_002")
+    refine_folder(sample, config=QUICK)
+    assert sorted(p.name for p in output.glob("person_*")) == ["person_001", "person_x"]
+    assert (output / "person_001" / "mine.txt").is_file()
+
+
 def test_two_runs_do_not_write_one_folder_at_once(
     sample: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
