@@ -114,8 +114,8 @@ def unrefined_content(
     # Here: a program that exports what it has in memory needs none of it.
     from refine_engine.config import RefinementConfig
     from refine_engine.importers import load_results
+    from refine_engine.refinement.checked_scene import first_frames
     from refine_engine.refinement.initialisation.start import initialise
-    from refine_engine.refinement.input import first_frames
 
     place = Path(folder) / _RESULTS_FOLDER / RESULTS_FILE
     settings = _settings_of(place) if place.is_file() else RefinementConfig()

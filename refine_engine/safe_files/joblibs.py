@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from refine_engine.errors import InputError
-from refine_engine.safe_files.allowed import (
+from refine_engine.safe_files.array_records import (
     ArrayRecord,
     DtypeRecord,
     Malformed,
-    ObjectRecord,
     array_from_bytes,
 )
+from refine_engine.safe_files.object_records import ObjectRecord
 from refine_engine.safe_files.pickles import guarded_load, look_up
 from refine_engine.safe_files.signatures import file_kind, refuse
 from refine_engine.safe_files.torch_files import TENSOR_NAMES

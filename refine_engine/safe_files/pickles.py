@@ -15,14 +15,10 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from refine_engine.errors import InputError, UnsafeFileError
-from refine_engine.safe_files.allowed import (
-    BUILTIN_NAMES,
-    NUMERIC_NAMES,
-    ChumpyRecord,
-    Malformed,
-    resolve,
-)
+from refine_engine.safe_files.allowed import BUILTIN_NAMES, NUMERIC_NAMES
+from refine_engine.safe_files.array_records import Malformed
 from refine_engine.safe_files.npz import find_npz, open_npz, read_array, read_header
+from refine_engine.safe_files.object_records import ChumpyRecord, resolve
 from refine_engine.safe_files.signatures import file_kind, refuse
 from refine_engine.safe_files.torch_files import TENSOR_NAMES
 

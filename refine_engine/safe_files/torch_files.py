@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refine_engine.errors import InputError, UnsafeFileError
-from refine_engine.safe_files.allowed import (
-    MAX_PICKLED_ARRAY_BYTES,
-    NUMERIC_NAMES,
-    Malformed,
-    ObjectRecord,
-)
+from refine_engine.safe_files.allowed import NUMERIC_NAMES
+from refine_engine.safe_files.array_records import MAX_PICKLED_ARRAY_BYTES, Malformed
+from refine_engine.safe_files.object_records import ObjectRecord
 from refine_engine.safe_files.signatures import file_kind, refuse
 
 if TYPE_CHECKING:

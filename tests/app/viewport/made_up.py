@@ -18,7 +18,7 @@ from refine_engine.body import (
     place_points,
     rest_joints,
 )
-from refine_engine.refinement.input import DepthArrays
+from refine_engine.refinement.maps_in_memory import DepthArrays
 from refine_engine.scene import CameraTrack, Person, Scene
 from refine_engine.state import OptimizationState, PersonState
 

@@ -21,7 +21,7 @@ from app.viewport.depth_cloud import (
     depth_colours,
 )
 from refine_engine.body import BodyModel
-from refine_engine.refinement.input import DepthArrays
+from refine_engine.refinement.maps_in_memory import DepthArrays
 from refine_engine.scene import Scene
 
 MakeView = Callable[..., Shown]

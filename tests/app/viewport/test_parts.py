@@ -19,7 +19,7 @@ from app.viewport.posed import PosedBodies
 from app.viewport.skin import SkinnedNormals, coarse_skin, surface_normals
 from refine_engine.body import BodyModel, joint_kinematics, rest_joints, skin_mesh
 from refine_engine.geometry.rotations import exp_so3
-from refine_engine.refinement.input import DepthArrays, MaskArrays
+from refine_engine.refinement.maps_in_memory import DepthArrays, MaskArrays
 
 
 def test_normals_of_a_surface_are_area_weighted_unit_vectors() -> None:

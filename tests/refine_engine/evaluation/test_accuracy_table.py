@@ -143,7 +143,7 @@ def test_markers(tmp_path: Path) -> None:
 
 
 def test_another_unit_scales_cameras_and_depth_alike() -> None:
-    from refine_engine.refinement.input import DepthArrays
+    from refine_engine.refinement.maps_in_memory import DepthArrays
     from refine_engine.scene import CameraTrack, Scene
 
     cameras = CameraTrack(

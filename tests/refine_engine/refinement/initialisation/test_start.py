@@ -19,7 +19,7 @@ from refine_engine.refinement.initialisation.gravity import (
 )
 from refine_engine.refinement.initialisation.ground import initial_ground
 from refine_engine.refinement.initialisation.scale import BODY_SIGMA, DEPTH_SIGMA, combined
-from refine_engine.refinement.input import DepthArrays
+from refine_engine.refinement.maps_in_memory import DepthArrays
 
 SceneMaker = Callable[..., Any]
 UP = np.array([0.0, 1.0, 0.0])
