@@ -20,6 +20,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "refine_engine.importers.inspect_command",
     "refine_engine.refine_command",
     "refine_engine.evaluation.evaluate_command",
+    "refine_engine.evaluation.compare_command",
     "refine_engine.exporters.export_command",
     "refine_engine.batch.batch_command",
     "refine_engine.evaluation.bench_command",

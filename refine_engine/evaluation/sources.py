@@ -251,11 +251,12 @@ def motion_from_results(folder: str | Path, body: BodyModel) -> MotionSet:
     """
     folder = results_folder(folder)
     document = read_results(folder)
+    listed = document.get("people")
     people = {}
     for path in sorted(folder.glob("person_*/smpl_params_refined.npz")):
         match = re.fullmatch(r"person_(\d+)", path.parent.name)
         # Files of people whom an earlier run had, and this one has not, are not part of it.
-        if match and str(int(match[1])) in document["people"]:
+        if match and (listed is None or str(int(match[1])) in listed):
             people[int(match[1])] = _refined_person(path, body)
     if not people:
         raise InputError(folder, "holds no person_*/smpl_params_refined.npz", "refine it again")
@@ -304,7 +305,7 @@ def read_results(folder: Path) -> dict[str, Any]:
         raise InputError(path, "is not a JSON object", "refine it again")
     if document.get("status") == "failed":
         raise InputError(path, "is the record of a failed run", "refine it again")
-    for key in ("scale_alpha", "scale_delta", "ground_plane", "world", "people"):
+    for key in ("scale_alpha", "scale_delta", "ground_plane", "world"):
         if key not in document:
             raise InputError(path, f"has no key {key!r}", "refine it again with this program")
     if "fps" not in document["world"]:
