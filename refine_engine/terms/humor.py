@@ -1,10 +1,15 @@
 """HuMoR as the term ``cvae``: distance of each state from what the decoder makes of it.
 
 States stay the variables. Before each iteration all transitions go through the networks in one
-batch (never a roll-out): the posterior's mean ``z`` of each, and the decoder's next state
-``D(z, x(t - 1))``. That target is then fixed for the iteration and the residual ``x(t) - D`` is
-whitened, so the step stays Gauss-Newton; the targets move with the next refresh. A transition that
-HuMoR cannot reproduce is a far one, and a Student-t lets it go.
+batch (never a roll-out). A transition's energy is the least over latents ``z`` of
+
+    |z - mu(x(t - 1))|^2 / (2 sigma^2)  +  distance of x(t) from D(z, x(t - 1))
+
+with mean and deviation from HuMoR's conditional prior, D its decoder, and the distance whitened and
+robust: a likely transition is one that a likely latent explains. The search begins at the encoder's
+mean. The decoded state is then a fixed target for the iteration, so the step stays Gauss-Newton (at
+the least over z the energy's slope is that of the distance); the targets move with the next
+refresh. A transition that HuMoR cannot reproduce is a far one, and a Student-t lets it go.
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ from refine_engine.terms.registry import CVAE_INFO
 
 if TYPE_CHECKING:
     from refine_engine.body import BodyModel
-    from refine_engine.motion_prior.humor.model import HumorModel
+    from refine_engine.motion_prior.humor.model import HumorModel, Tolerance
     from refine_engine.motion_prior.humor.state import MotionState
     from refine_engine.scene import Array
     from refine_engine.terms.model import PersonModel
@@ -50,7 +55,11 @@ class Targets:
     transl: Array
     """(n, 3) world."""
     nats: Array
-    """(n,) -log N(z; prior(x(t - 1))) of the transition into each frame; frame 0 is 0."""
+    """(n,) -log N(z; prior(x(t - 1))) of the transition into each frame, z the posterior's mean;
+    frame 0 is 0."""
+    surprise: Array
+    """(n,) half squared distance of the decoded latent from the prior's mean, in standard
+    deviations: what the transition costs wherever the frame is; frame 0 is 0."""
 
 
 class HumorPrior:
@@ -103,7 +112,7 @@ class HumorPrior:
         if model is not None:
             model.size_gradient -= float(sized)
             model.size_hessian += float(2.0 * sized)
-        return float(total)
+        return float(total + links @ targets.surprise)
 
     def judged(self, track: Track, posed: Posed, common: Common) -> tuple[float, float] | None:
         """What the networks say of one person's motion as it is; None without a transition.
@@ -185,7 +194,7 @@ def decoded_targets(model: HumorModel, fps: float, posed: Posed, common: Common)
     states = prior_states(common.body, posed.betas, common.plane, posed.R, joints, fps)
     level, lift, pelvis = prior_frame(common.body, posed.betas, common.plane)
     n, share = len(joints), PRIOR_RATE / fps
-    found = model.transitions(states, states_after(states, share))
+    found = model.transitions(states, states_after(states, share), tolerance(posed.size))
     R = np.array(posed.R[:, :TURNS])
     transl = np.array(posed.transl)
     predicted = found.predicted
@@ -194,8 +203,20 @@ def decoded_targets(model: HumorModel, fps: float, posed: Posed, common: Common)
     place = (predicted.trans.numpy() + pelvis - lift) @ level - pelvis
     R[1:] = interpolate_rotations(posed.R[:-1, :TURNS], turns, np.array([share]))[0]
     transl[1:] = posed.transl[:-1] + share * (place - posed.transl[:-1])
-    nats = np.append(np.zeros(n - len(found.nll)), found.nll)
-    return Targets(np.ascontiguousarray(R), np.ascontiguousarray(transl), nats)
+    none = np.zeros(n - len(found.nll))
+    return Targets(
+        np.ascontiguousarray(R),
+        np.ascontiguousarray(transl),
+        np.append(none, found.nll),
+        np.append(none, found.surprise),
+    )
+
+
+def tolerance(size: float) -> Tolerance:
+    """How far a person of a body size may be from what is decoded."""
+    from refine_engine.motion_prior.humor.model import Tolerance
+
+    return Tolerance(TURN_SIGMA, PLACE_SIGMA * size, FREEDOM)
 
 
 def prior_frame(body: BodyModel, betas: Array, plane: Array) -> tuple[Array, Array, Array]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from refine_engine.motion_prior.humor.networks import apply_delta
+from refine_engine.motion_prior.humor.rotations import log_so3
 from refine_engine.motion_prior.humor.state import (
     CONTACT_JOINTS,
     CanonicalFrame,
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
     from refine_engine.motion_prior.humor.networks import HumorNetworks
 
 
+MISFITS = 69
+"""Numbers of a state that are compared: turns of the root and of joints 1..21, place."""
+LATENT_STEPS = 6
+"""Steps towards the likeliest latents, before each iteration of the solver."""
+
+
 @dataclass(frozen=True)
 class Transitions:
     """All transitions of a motion, evaluated as one batch."""
@@ -35,9 +42,30 @@ class Transitions:
     z: Tensor
     """(n - 1, 48) posterior means."""
     predicted: MotionState
-    """(n - 1,) decoded states 1/30 s after the past ones, in the world of the input."""
+    """(n - 1,) decoded states 1/30 s after the past ones, in the world of the input: from the
+    posterior means, or from the likeliest latents where a tolerance was given."""
+    surprise: NDArray[np.float64]
+    """(n - 1,) half squared distance of the decoded latents from the prior's mean in standard
+    deviations: nats over the least there can be."""
     contacts: NDArray[np.float64]
     """(n, 9) contact probabilities; frame 0 copies frame 1."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a motion may be from the decoded one: what makes a latent likely beside the prior.
+
+    A transition's energy is ``|u|^2 / 2 + (nu + d) / 2 log(1 + q / nu)`` with u the latent's
+    distance from the prior's mean in standard deviations, and q the squared whitened distance of
+    the decoded next state from the given one (d = 69: turns of root and joints, place).
+    """
+
+    turn: float
+    """Standard deviation of a component of a turn, radians."""
+    place: float
+    """Of a coordinate of the place, metres."""
+    freedom: float
+    """nu of the Student-t."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +96,25 @@ class HumorModel:
         return next(self.networks.parameters()).dtype
 
     @torch.no_grad()
-    def transitions(self, states: MotionState, following: MotionState | None = None) -> Transitions:
+    def transitions(
+        self,
+        states: MotionState,
+        following: MotionState | None = None,
+        tolerance: Tolerance | None = None,
+    ) -> Transitions:
         """Evaluate every transition of states (n,) at once; the states stay the variables.
 
-        ``following`` (n - 1,) are the states 1/30 s after each of the first n - 1: HuMoR knows no
-        other step. None = the next rows, for motion at 30 frames a second.
+        Parameters
+        ----------
+        states
+            States (n,).
+        following
+            (n - 1,) the states 1/30 s after each of the first n - 1: HuMoR knows no other step.
+            None = the next rows, for motion at 30 frames a second.
+        tolerance
+            Decode each transition's likeliest latent within this tolerance, not the posterior's
+            mean: a motion that the decoder can follow only with an unlikely latent is then
+            followed in part.
         """
         past = states[:-1]
         following = states[1:] if following is None else following
@@ -82,15 +124,57 @@ class HumorModel:
         y = frame.apply(following).pack().to(dtype)
         z, _ = self.networks.posterior(x, y)
         mean, log_var = self.networks.prior(x)
-        decoded, logits = self.networks.decode(x, z)
+        latent = z
+        if tolerance is not None:
+            latent = self._likeliest(x, y, mean, torch.exp(0.5 * log_var), z, tolerance)
+        decoded, logits = self.networks.decode(x, latent)
         decoded = frame.invert(MotionState.unpack(decoded.pack().to(past.trans.dtype)))
         contacts = torch.sigmoid(logits).double().numpy()
+        surprise = 0.5 * ((latent - mean) ** 2 / log_var.exp()).sum(-1)
         return Transitions(
             latent_nll(z, mean, log_var).double().numpy(),
             z,
             decoded,
+            surprise.double().numpy(),
             np.concatenate([contacts[:1], contacts]),
         )
+
+    def _likeliest(
+        self, x: Tensor, y: Tensor, mean: Tensor, spread: Tensor, begin: Tensor, allowed: Tolerance
+    ) -> Tensor:
+        """Latents (B, 48) that make the energies of :class:`Tolerance` small.
+
+        Gradient steps of Barzilai and Borwein's length in the prior's standard deviations, each
+        transition by itself, from the posterior's or the prior's mean, whichever is likelier. The
+        best that was met is kept.
+        """
+
+        def energies(u: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.enable_grad():
+                u = u.requires_grad_(True)
+                decoded, _ = self.networks.decode(x, mean + spread * u)
+                energy = 0.5 * (u * u).sum(-1) + misfit(decoded, y, allowed)
+                (slope,) = torch.autograd.grad(energy.sum(), u)
+            return torch.where(torch.isfinite(energy.detach()), energy.detach(), torch.inf), slope
+
+        u, other = (begin - mean) / spread, torch.zeros_like(begin)
+        (least, slope), (energy, its) = energies(u), energies(other)
+        better = energy < least
+        u, slope = (torch.where(better[:, None], b, a) for a, b in ((u, other), (slope, its)))
+        u, best, least = u.detach(), u.detach(), least.minimum(energy)
+        length = (0.1 / slope.norm(dim=-1)).clamp(1e-4, 1.0)
+        for _ in range(LATENT_STEPS):
+            follows = u - length[:, None] * slope
+            follows = torch.where(torch.isfinite(follows), follows, best)
+            energy, its = energies(follows)
+            moved, turned = follows.detach() - u, its - slope
+            # The prior alone has curvature 1: no step need be longer than to its mean.
+            along = (moved * turned).sum(-1).abs().clamp_min(1e-12)
+            length = ((moved * moved).sum(-1) / along).clamp(1e-4, 1.0)
+            u, slope = follows.detach(), its
+            best = torch.where((energy < least)[:, None], u, best)
+            least = least.minimum(energy)
+        return mean + spread * best
 
     @torch.no_grad()
     def step(
@@ -191,6 +275,16 @@ def _in_world(first: MotionState, R_first: Tensor, decoded: list[Tensor]) -> Mot
     places = first.trans * flat + before
     frames = CanonicalFrame(R, -places, pelvis_offset(first).expand_as(places))
     return MotionState.unpack(torch.cat([first.pack()[None], frames.invert(local).pack()]))
+
+
+def misfit(decoded: MotionState, y: Tensor, allowed: Tolerance) -> Tensor:
+    """Energies (B,) of decoded states that are not the packed given ones (B, 339)."""
+    given = MotionState.unpack(y)
+    root = log_so3(given.root_orient.transpose(-1, -2) @ decoded.root_orient)
+    pose = log_so3(given.pose_body.transpose(-1, -2) @ decoded.pose_body)
+    q = ((root**2).sum(-1) + (pose**2).sum((-1, -2))) / allowed.turn**2
+    q = q + ((decoded.trans - given.trans) ** 2).sum(-1) / allowed.place**2
+    return 0.5 * (allowed.freedom + MISFITS) * torch.log1p(q / allowed.freedom)
 
 
 def latent_nll(z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:

@@ -39,6 +39,7 @@ def _with_targets(scene):
             posed.R[:, :22] @ exp_so3(rng.normal(0, 0.1, (n, 22, 3))),
             posed.transl + rng.normal(0, 0.03, (n, 3)),
             np.zeros(n),
+            np.zeros(n),
         )
     return term, problem, packed
 
@@ -60,6 +61,17 @@ def test_gradient_is_the_derivative(exact_scene):
     assert slope == pytest.approx((losses[0] - losses[1]) / (2 * h), rel=1e-5)
 
 
+def test_unlikely_latents_cost_their_nats(exact_scene):
+    """In the loss of a person: the effective weight times what HuMoR's prior says of them."""
+    term, problem, packed = _with_targets(exact_scene(people=1, frames=6))
+    before = problem.evaluate(packed, ALONE)[0]
+    target = term.targets[1]
+    term.targets[1] = replace(target, surprise=np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0]))
+    problem._forget()
+    after = problem.evaluate(packed, ALONE)[0]
+    assert after - before == pytest.approx(15.0 * term.info.weight(1.0), rel=1e-9)
+
+
 def test_a_step_goes_to_the_targets(exact_scene):
     term, problem, packed = _with_targets(exact_scene(people=1, frames=6))
     person = packed.people[0]
@@ -76,11 +88,12 @@ def test_a_step_goes_to_the_targets(exact_scene):
 class _Repeats:
     """Decodes every state to itself, moved on by its velocity."""
 
-    def transitions(self, states, following=None):
+    def transitions(self, states, following=None, tolerance=None):
         past = states[:-1]
         predicted = replace(past, trans=past.trans + past.trans_vel / 30.0)
         found = type("Found", (), {})()
         found.predicted, found.nll = predicted, np.arange(len(past.trans), dtype=float)
+        found.surprise = 0.5 * found.nll
         return found
 
 
@@ -108,10 +121,10 @@ def test_targets_come_back_to_the_world(exact_scene, rate):
 class _Autoencodes:
     """As trained networks: what the encoder is shown is what the decoder gives."""
 
-    def transitions(self, states, following=None):
+    def transitions(self, states, following=None, tolerance=None):
         found = type("Found", (), {})()
         found.predicted = states[1:] if following is None else following
-        found.nll = np.zeros(len(states.trans) - 1)
+        found.nll = found.surprise = np.zeros(len(states.trans) - 1)
         return found
 
 
@@ -210,12 +223,12 @@ class _Turns:
     def __init__(self, angle):
         self.turn = torch.as_tensor(exp_so3(np.array([angle, 0.0, 0.0])))
 
-    def transitions(self, states, following=None):
+    def transitions(self, states, following=None, tolerance=None):
         found = type("Found", (), {})()
         pose = states.pose_body[1:].clone()
         pose[:, 3] = pose[:, 3] @ self.turn
         found.predicted = replace(states[1:], pose_body=pose)
-        found.nll = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+        found.nll = found.surprise = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
         return found
 
 

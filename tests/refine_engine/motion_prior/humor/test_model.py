@@ -3,10 +3,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize
+from scipy.spatial.transform import Rotation
 from scipy.stats import norm
 
-from refine_engine.motion_prior.humor.model import HumorModel, expand_contacts, latent_nll
-from refine_engine.motion_prior.humor.state import canonical_frame, pelvis_offset
+from refine_engine.motion_prior.humor.model import (
+    HumorModel,
+    Tolerance,
+    expand_contacts,
+    latent_nll,
+    misfit,
+)
+from refine_engine.motion_prior.humor.state import MotionState, canonical_frame, pelvis_offset
 from tests.refine_engine.motion_prior.humor.random_motion import (
     heading_change,
     moved,
@@ -75,6 +83,47 @@ def test_the_batch_of_transitions_agrees_with_steps_from_the_same_states(
         np.testing.assert_allclose(batch.predicted[k].pack(), following.pack()[0], atol=1e-12)
     assert batch.nll.shape == (11,)
     assert batch.contacts.shape == (12, 9)
+
+
+def test_the_likeliest_latents_are_likelier_than_both_means(model: HumorModel) -> None:
+    """Than the posterior's and the prior's; of the decrease that SciPy finds, four fifths."""
+    states, allowed = random_states(), Tolerance(turn=0.4, place=0.3, freedom=16.0)
+    plain, found = model.transitions(states), model.transitions(states, None, allowed)
+    frame = canonical_frame(states[:-1], pelvis_offset(states[0]))
+    x, y = frame.apply(states[:-1]).pack(), frame.apply(states[1:]).pack()
+    mean, log_var = model.networks.prior(x)
+    np.testing.assert_array_equal(found.z, plain.z)
+    np.testing.assert_array_equal(found.nll, plain.nll)
+    for k in (0, 5):
+        begin = ((plain.z[k] - mean[k]) / torch.exp(0.5 * log_var[k])).numpy()
+
+        def energy(u: np.ndarray, k: int = k) -> tuple[float, np.ndarray]:
+            at = torch.as_tensor(u).requires_grad_(True)
+            z = mean[k] + torch.exp(0.5 * log_var[k]) * at
+            decoded, _ = model.networks.decode(x[k : k + 1], z[None])
+            value = 0.5 * (at * at).sum() + misfit(decoded, y[k : k + 1], allowed).sum()
+            value.backward()
+            assert at.grad is not None
+            return value.item(), at.grad.numpy()
+
+        least = minimize(energy, begin, jac=True, options={"maxiter": 200}).fun
+        reached = float(found.surprise[k])
+        reached += _distance(frame.apply(found.predicted)[k], y[k], allowed)
+        starts = [energy(begin)[0], energy(np.zeros(48))[0]]
+        assert reached < min(starts)
+        assert reached - least < 0.2 * (min(starts) - least)
+
+
+def _distance(decoded: MotionState, y: torch.Tensor, allowed: Tolerance) -> float:
+    """A transition's energy without its latent's, with SciPy's rotations."""
+    given = MotionState.unpack(y)
+    q = float((decoded.trans - given.trans).square().sum()) / allowed.place**2
+    pairs = [(given.root_orient, decoded.root_orient)]
+    pairs += list(zip(given.pose_body, decoded.pose_body, strict=True))
+    for a, b in pairs:
+        q += Rotation.from_matrix((a.T @ b).numpy()).magnitude() ** 2 / allowed.turn**2
+    nu = allowed.freedom
+    return float(0.5 * (nu + 69) * np.log1p(q / nu))
 
 
 def test_likelihood_does_not_depend_on_heading_or_place(model: HumorModel) -> None:
