@@ -13,7 +13,7 @@ from typing import Any
 from refine_engine.errors import InputError, SeveralResultsError
 from refine_engine.safe_files import find_npz
 
-_PERSON = re.compile(r"person_0*(\d+)")
+_PERSON = re.compile(r"person_0*(\d{1,9})")
 _HEAVY = {"track_features", "track_feats"}
 """Folders that may hold a gigabyte of zeros a frame: never opened, never even listed."""
 _MAX_JSON_BYTES = 64 * 1024**2
@@ -86,12 +86,12 @@ def find_results(folder: str | Path) -> ResultsFolder:
         have = "Stage 1 (cameras)" if found.cameras else "Stage 2 (tracks)"
         raise InputError(
             root,
-            f"holds {have} but no people: there is no person_*/smpl_params_camera.npz",
+            f"holds {have} but no people: there is no person_NUMBER/smpl_params_camera.npz",
             "run Stage 3 (pose estimation), without leading zeros in its `--person_ids`",
         )
     raise InputError(
         root,
-        "holds no MultiTRAM results (no cameras.npz and no person_*/smpl_params_camera.npz)",
+        "holds no MultiTRAM results (no cameras.npz and no person_NUMBER/smpl_params_camera.npz)",
         "name the folder that contains 1_camera_estimation and 3_pose_estimation",
     )
 
@@ -105,6 +105,15 @@ def person_folders(stage: Path) -> Iterator[tuple[int, Path]]:
             found.append((int(match[1]), child))
     # Padded names first: the current writer's spelling wins over a leftover of the same id.
     return iter(sorted(found, key=lambda item: (item[0], -len(item[1].name))))
+
+
+def people_without_number(stage: Path) -> list[Path]:
+    """Folders of a stage that are named like a person's, but with something else than a number."""
+    return [
+        child
+        for child in _subfolders(stage)
+        if child.name.startswith("person_") and not _PERSON.fullmatch(child.name)
+    ]
 
 
 def numbered_files(folder: Path, pattern: re.Pattern[str]) -> dict[int, Path]:

@@ -12,6 +12,7 @@ import numpy as np
 from refine_engine.errors import InputError
 from refine_engine.importers.folder import (
     ResultsFolder,
+    people_without_number,
     person_folders,
     read_json,
     refuse_broken_link,
@@ -92,6 +93,10 @@ def read_people(
             findings.discarded(refusal.code, 1, f"Person {person}: {refusal.error}", person)
             continue
         stored[person], people[person] = raw, rows
+    for place in people_without_number(folder.poses):
+        unnamed = InputError(place, "holds no number in its name", "name it person_001 or similar")
+        refused.append(unnamed)
+        findings.discarded("B27", 1, f"A person was left out: {unnamed}")
     if spelled:
         findings.repaired(
             "B27",

@@ -105,7 +105,7 @@ def tram(root: Path) -> Path:
         (missing, "nowhere: does not exist"),
         (empty, "empty: holds no MultiTRAM results"),
         (a_file, "file.txt: is a file; name the results folder"),
-        (only_cameras, "no people: there is no person_*/smpl_params_camera.npz; run Stage 3"),
+        (only_cameras, "no people: there is no person_NUMBER/smpl_params_camera.npz; run Stage 3"),
         (no_people, "no people"),
         (empty_people, "smpl_params_camera.npz: holds no rows"),
         (zeros, "smpl_params_camera.npz: holds only zeros: pose estimation failed; run Stage 3"),

@@ -106,3 +106,12 @@ def test_numbers_of_thousands_of_digits(tmp_path: Path) -> None:
         read_json(path)
     with pytest.raises(InputError, match="is not readable JSON"):
         read_keypoint_json(path, 10)
+
+
+@pytest.mark.parametrize("name", ["person_alice", "person_99999999999999999999", "person_"])
+def test_a_person_without_a_number_is_reported(truth: folders.Truth, name: str) -> None:
+    truth.person(2).rename(truth.poses / name)
+    scene = load_results(truth.root)
+    assert set(scene.people) == {1}
+    (finding,) = [f for f in scene.report.findings if f.action == "discarded" and name in f.message]
+    assert "holds no number in its name; name it person_001" in finding.message
