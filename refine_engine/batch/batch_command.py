@@ -69,9 +69,15 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("--max-frames", type=int, metavar="N", help="only the first N frames")
     parser.add_argument("--fps", type=float, metavar="F", help="frames a second of the videos")
     parser.add_argument("--body", metavar="FILE", help="SMPL model file (default: the embedded)")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only say what would be done with which folder"
+    )
     parser.add_argument("--force", action="store_true", help="also what is finished")
     parser.add_argument(
-        "--summary", type=Path, metavar="FILE", help="default: batch_summary.json in the first ROOT"
+        "--summary",
+        type=Path,
+        metavar="FILE",
+        help="default: batch_summary.json in the first ROOT; the same as .csv lies beside it",
     )
     parser.add_argument(
         "--sbatch",
@@ -91,14 +97,24 @@ def run(args: argparse.Namespace) -> int:
     from refine_engine.batch.folders import find_folders
     from refine_engine.batch.local import finished_outcome
     from refine_engine.batch.record import BatchSettings, fingerprint, is_finished
-    from refine_engine.batch.summary import SUMMARY_FILE, Outcome, summary_dict, summary_table
-    from refine_engine.exporters.results_json import write_bytes, write_json
+    from refine_engine.batch.summary import (
+        SUMMARY_FILE,
+        Outcome,
+        summary_csv,
+        summary_dict,
+        summary_table,
+    )
+    from refine_engine.exporters.results_json import json_bytes, write_bytes
     from refine_engine.refine_command import settings_of
+    from refine_engine.safe_files import write_files
 
     body = None if args.body is None else _absolute(args.body)
     settings = BatchSettings(settings_of(args), args.fps, body)
     home: Path = args.roots[0]
     summary = args.summary or home / SUMMARY_FILE
+    if summary.suffix == ".csv":
+        # Both are written, whichever is named.
+        summary = summary.with_suffix(".json")
     outcomes: dict[Path, Outcome] = {}
     waiting: list[tuple[FoundFolder, str]] = []
     found = find_folders(args.roots)
@@ -111,6 +127,8 @@ def run(args: argparse.Namespace) -> int:
             outcomes[entry.folder] = finished_outcome(entry.folder)
         else:
             waiting.append((entry, mark))
+    if args.dry_run:
+        return _tell_plan(args, [entry.folder for entry in found], waiting, outcomes)
     config_file = summary.parent / CONFIG_FILE
     if waiting:
         write_bytes(config_file, settings.config.to_yaml().encode())
@@ -119,13 +137,40 @@ def run(args: argparse.Namespace) -> int:
     interrupted = _run_local(args, settings, config_file, waiting, outcomes)
     ordered = [outcomes[entry.folder] for entry in found]
     content = summary_dict(ordered)
-    write_json(summary, content)
+    table = summary_csv(ordered).encode()
+    write_files({summary.with_suffix(".csv"): table, summary: json_bytes(content)})
     if args.json:
         sys.stdout.write(json.dumps(content, indent=2) + "\n")
     else:
         sys.stdout.write(f"{summary_table(ordered)}\nsummary in {summary}\n")
     if interrupted:
         return STOPPED
+    return FAILED if any(o.status == "failed" for o in ordered) else 0
+
+
+def _tell_plan(
+    args: argparse.Namespace,
+    order: list[Path],
+    waiting: list[tuple[FoundFolder, str]],
+    outcomes: dict[Path, Outcome],
+) -> int:
+    """Say what would be done, and do nothing; 1 where a folder cannot be used."""
+    from refine_engine.batch.memory import expected_mb
+    from refine_engine.batch.record import can_resume
+    from refine_engine.batch.summary import Outcome, summary_dict, summary_table
+
+    for entry, mark in waiting:
+        resumes = not args.force and can_resume(entry.folder, mark)
+        outcomes[entry.folder] = Outcome(
+            entry.folder,
+            "to resume" if resumes else "to do",
+            peak_memory_mb=round(expected_mb(entry.folder, args.max_frames)),
+        )
+    ordered = [outcomes[folder] for folder in order]
+    if args.json:
+        sys.stdout.write(json.dumps(summary_dict(ordered), indent=2) + "\n")
+    else:
+        sys.stdout.write(f"{summary_table(ordered)}\nnothing was done; MB is what is expected\n")
     return FAILED if any(o.status == "failed" for o in ordered) else 0
 
 

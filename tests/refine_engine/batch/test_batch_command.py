@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
@@ -47,6 +49,10 @@ def test_what_is_finished_is_skipped_until_its_input_changes(
     result = root / "v1" / "5_refinement" / "refinement_results.json"
     assert json.loads(result.read_text())["status"] == "success"
     assert "1 success" in capsys.readouterr().out
+    (row,) = csv.DictReader(io.StringIO((root / "batch_summary.csv").read_text()))
+    stored = json.loads(result.read_text())["before_after"]
+    assert float(row["foot_sliding_mm_before"]) == stored["before"]["foot_sliding_mm"]
+    assert float(row["foot_sliding_mm_after"]) == stored["after"]["foot_sliding_mm"]
     written = result.stat().st_mtime_ns
     assert cli.main(["batch", str(root), *QUICK]) == 0
     assert statuses(root) == {"v1": "skipped"}
@@ -61,6 +67,21 @@ def test_what_is_finished_is_skipped_until_its_input_changes(
     assert found["counts"] == {"failed": 1}
     assert "smpl_params_camera.npz" in found["folders"][0]["message"]
     assert statuses(root) == {"v1": "failed"}
+
+
+def test_a_rehearsal_writes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "broken" / "1_camera_estimation").mkdir(parents=True)
+    before = sorted(root.rglob("*"))
+    assert cli.main(["batch", str(root), "--dry-run", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert {Path(f["folder"]).name: f["status"] for f in found["folders"]} == {
+        "broken": "failed",
+        "v1": "to do",
+    }
+    shutil.rmtree(root / "broken")
+    assert cli.main(["batch", str(root), "--dry-run"]) == 0
+    assert "nothing was done" in capsys.readouterr().out
+    assert sorted(root.rglob("*")) == [p for p in before if "broken" not in p.parts]
 
 
 def test_an_address_is_not_supported(capsys: pytest.CaptureFixture[str]) -> None:

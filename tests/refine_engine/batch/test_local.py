@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import signal
@@ -14,7 +16,7 @@ import pytest
 
 from refine_engine.batch import local
 from refine_engine.batch.local import Job, LocalRunner
-from refine_engine.batch.summary import Outcome, summary_dict, summary_table
+from refine_engine.batch.summary import Outcome, summary_csv, summary_dict, summary_table
 
 SUCCESS = """
 import json, pathlib, sys
@@ -190,3 +192,27 @@ def test_summary_counts_and_lists_everything(tmp_path: Path) -> None:
     assert "0.8000" in lines[1]
     assert lines[2].endswith("x…")
     assert len({line.index("failed") for line in lines[2:4]}) == 1
+
+
+def test_summary_as_a_table_for_spreadsheets(tmp_path: Path) -> None:
+    result = {
+        "num_people": 2,
+        "scale_alpha": 1.5,
+        "before_after": {
+            "ground_truth": False,
+            "before": {"foot_sliding_mm": 11.0, "jitter_10m_s3": None},
+            "after": {"foot_sliding_mm": 3.0, "jitter_10m_s3": 5.5},
+        },
+    }
+    outcomes = [
+        Outcome.of_result(tmp_path / "a, b", "success", result, message='said "no"'),
+        Outcome(tmp_path / "c", "failed", "no people"),
+    ]
+    rows = list(csv.DictReader(io.StringIO(summary_csv(outcomes))))
+    assert rows[0]["folder"] == str(tmp_path / "a, b")
+    assert rows[0]["message"] == 'said "no"'
+    assert (rows[0]["foot_sliding_mm_before"], rows[0]["foot_sliding_mm_after"]) == ("11.0", "3.0")
+    assert (rows[0]["jitter_10m_s3_before"], rows[0]["jitter_10m_s3_after"]) == ("", "5.5")
+    assert "pa_mpjpe_mm_after" not in rows[0]
+    assert (rows[1]["status"], rows[1]["scale_alpha"]) == ("failed", "")
+    assert summary_dict(outcomes)["folders"][0]["after"] == result["before_after"]["after"]
