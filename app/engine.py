@@ -38,16 +38,20 @@ class Engine:
         from refine_engine.body import load_body_model
         from refine_engine.importers import load_results
         from refine_engine.refinement.initialisation import initialise
-        from refine_engine.refinement.input import RefinementInput
-        from refine_engine.terms.registry import TERMS
+        from refine_engine.refinement.input import limited_scene
 
-        scene = load_results(folder, **reading.said)
-        scene = RefinementInput.from_scene(scene).limited(config.max_frames).scene
+        scene = limited_scene(load_results(folder, **reading.said), config.max_frames)
         body = load_body_model(scene.gender, search=[body_folder or None])
         state = initialise(scene, body, config).state
         self._refiner = self._prepared = None
-        constants = {name: info.c_term for name, info in TERMS.items()}
-        return OpenedScene(folder, scene, body, state, _heights(body, state), constants, reading)
+        return OpenedScene(folder, scene, body, state, _heights(body, state), reading)
+
+    def prepare(self) -> Mapping[str, float]:
+        """Load what the first run needs, which no picture does; unit constants by term."""
+        import refine_engine.refinement.refiner  # noqa: F401
+        from refine_engine.terms.registry import TERMS
+
+        return {name: info.c_term for name, info in TERMS.items()}
 
     def summarise(self, opened: OpenedScene, output: RefinementOutput) -> Summary:
         """Heights, and the metrics before and after (with ground truth where it lies there)."""

@@ -47,8 +47,6 @@ class OpenedScene:
     """What the input says, gaps filled (the state after ``init``)."""
     heights: Mapping[int, float]
     """Standing height of each person in metres, from the betas of ``state``."""
-    unit_constants: Mapping[str, float] = field(default_factory=dict)
-    """Term name to the constant that makes its unit comparable: lambda times it is the weight."""
     reading: Reading = field(default_factory=Reading)
     """What the user said about the folder."""
 
@@ -90,6 +88,13 @@ class EnginePort(Protocol):
         self, folder: Path, config: RefinementConfig, body_folder: str, reading: Reading
     ) -> OpenedScene:
         """Read a results folder and initialise it."""
+        ...
+
+    def prepare(self) -> Mapping[str, float]:
+        """Load what the first run needs; the unit constant of each term.
+
+        Lambda times it is the effective weight.
+        """
         ...
 
     def iterate(self, request: RunRequest) -> RunGenerator:
@@ -144,6 +149,8 @@ class EngineWorker(QObject):
     """An :class:`OpenedScene`."""
     open_failed = pyqtSignal(object, object)
     """The folder and the exception."""
+    prepared = pyqtSignal(object)
+    """Unit constant of each term by its name."""
     run_ended = pyqtSignal(object)
     """A :class:`RunOutcome`."""
     job_done = pyqtSignal(str, object)
@@ -175,6 +182,17 @@ class EngineWorker(QObject):
             self.open_failed.emit(folder, error)
         else:
             self.opened.emit(opened)
+
+    @pyqtSlot()
+    def prepare(self) -> None:
+        """Load what the first run needs."""
+        with self.interruption.allowed():
+            try:
+                constants = self._engine.prepare()
+            except Exception as error:  # noqa: BLE001  (see open)
+                self.job_failed.emit("loading the engine", error)
+            else:
+                self.prepared.emit(constants)
 
     @pyqtSlot(object)
     def run(self, request: RunRequest) -> None:
@@ -241,6 +259,7 @@ class EngineThread(QObject):
     """
 
     open_requested = pyqtSignal(object, object, str, object)
+    prepare_requested = pyqtSignal()
     run_requested = pyqtSignal(object)
     job_requested = pyqtSignal(str, object, bool)
 
@@ -252,6 +271,7 @@ class EngineThread(QObject):
         self._thread.setObjectName("engine")
         self.worker.moveToThread(self._thread)
         self.open_requested.connect(self.worker.open)
+        self.prepare_requested.connect(self.worker.prepare)
         self.run_requested.connect(self.worker.run)
         self.job_requested.connect(self.worker.do)
         self._thread.start()

@@ -130,6 +130,7 @@ class MainWindow(QMainWindow):
             lambda: self.docks["scale"].title.note.setText(self.scale.heading())
         )
         session.failed.connect(self.dialogs.show_error)
+        session.steering.prepared.connect(self.weights.set_unit_constants)
         session.live_changed.connect(lambda on: self.registry.set_checked("run.live", on))
         session.undo.indexChanged.connect(self._refresh)
         for signal in (session.config_changed, session.state_changed, session.runs_changed):
@@ -152,7 +153,6 @@ class MainWindow(QMainWindow):
         opened = self.session.opened
         if opened is None:
             return
-        self.weights.set_unit_constants(opened.unit_constants)
         people, frames, fps = (
             len(self.session.person_ids),
             opened.scene.num_frames,

@@ -27,6 +27,8 @@ StepUnit = Literal["iteration", "sub_stage"]
 
 _MIN_PACE_MS = 33
 _MAX_PACE_MS = 400
+_PREPARE_MS = 500
+"""After a scene was first opened, before what runs need is loaded."""
 _WINDOW_SHARE = 0.2
 """Of one processor core, what the window takes at most for showing how a run goes on."""
 
@@ -47,6 +49,8 @@ class Steering(QObject):
     """An :class:`OpenedScene`."""
     open_failed = pyqtSignal(object, object)
     """Folder and exception."""
+    prepared = pyqtSignal(object)
+    """Unit constant of each term by its name: lambda times it is the effective weight."""
     delivered = pyqtSignal(object)
     """A :class:`app.mailbox.Delivery` that is not empty."""
     run_ended = pyqtSignal(object)
@@ -72,6 +76,7 @@ class Steering(QObject):
         worker = self._thread.worker
         worker.opened.connect(self._on_opened)
         worker.open_failed.connect(self._on_open_failed)
+        worker.prepared.connect(self.prepared)
         worker.run_ended.connect(self._on_run_ended)
         worker.job_done.connect(self._on_job_done)
         worker.job_failed.connect(self._on_job_failed)
@@ -206,9 +211,17 @@ class Steering(QObject):
             self._set_activity("pausing")
 
     def _on_opened(self, opened: OpenedScene) -> None:
+        if not self._has_scene:
+            # After the first picture: until then the processor is needed for that.
+            QTimer.singleShot(_PREPARE_MS, self._prepare)
         self._has_scene = True
         self._set_activity("ready")
         self.opened.emit(opened)
+
+    def _prepare(self) -> None:
+        # Nobody waits for it, and nobody is kept waiting: a run would load the same.
+        if not self._closed:
+            self._thread.prepare_requested.emit()
 
     def _on_open_failed(self, folder: Path, error: BaseException) -> None:
         self._rest()

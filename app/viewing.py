@@ -51,6 +51,7 @@ class Viewing(QObject):
         session.people_changed.connect(self._on_people)
         session.rows_changed.connect(self.show_caption)
         session.activity_changed.connect(self.show_caption)
+        session.activity_changed.connect(self._on_opening)
         session.runs_changed.connect(self.show_caption)
         playback.frame_changed.connect(self._on_frame)
         playback.playing_changed.connect(self._on_playing)
@@ -84,6 +85,15 @@ class Viewing(QObject):
             self._window.area.view.set_theme(theme)
 
     # From the session
+
+    def _on_opening(self) -> None:
+        # Two cores: the view is made while the engine's thread reads the folder.
+        if self._session.activity == "opening" and self._window.area.view is None:
+            QTimer.singleShot(0, self._make_view)
+
+    def _make_view(self) -> None:
+        if self._window.isVisible():
+            self.view()
 
     def _on_scene(self) -> None:
         session, window = self._session, self._window

@@ -60,19 +60,25 @@ def unit_from_feet(people: Iterable[BodyTrack], R: Array, t: Array) -> float | N
         return None
     a, c = np.concatenate(moved), np.concatenate(carried)[:, None]
 
-    def weights(alpha: float) -> tuple[Array, float]:
-        squared = (((a - alpha * c) / _SIGMA_M) ** 2).sum(-1)
-        stiller = squared == squared.min(-1, keepdims=True)
-        return stiller / (1.0 + squared), float(np.log1p(squared.min(-1)).sum())
+    # Of |a - alpha c|^2, whatever alpha is.
+    aa, ac, cc = (a * a).sum(-1), (a * c).sum(-1), (c * c).sum(-1)
 
-    alpha = float(min(_TRIALS, key=lambda trial: weights(float(trial))[1]))
+    def squared(alpha: float) -> Array:
+        return np.maximum(aa + alpha * (alpha * cc - 2.0 * ac), 0.0) / _SIGMA_M**2
+
+    def cost(alpha: float) -> float:
+        left, right = squared(alpha).T
+        return float(np.log1p(np.minimum(left, right)).sum())
+
+    alpha = float(min(_TRIALS, key=lambda trial: cost(float(trial))))
     information = 0.0
     for _ in range(20):
-        w, _ = weights(alpha)
-        information = float((w * (c * c).sum(-1)).sum())
+        apart = squared(alpha)
+        w = (apart == apart.min(-1, keepdims=True)) / (1.0 + apart)
+        information = float((w * cc).sum())
         if information <= 0:
             return None
-        alpha = float((w * (a * c).sum(-1)).sum() / information)
+        alpha = float((w * ac).sum() / information)
     if alpha <= 0 or _SIGMA_M / np.sqrt(information) > _TRUSTED * alpha:
         return None
     return alpha

@@ -93,8 +93,9 @@ def boxes_at(tracks: Tracks, person: int, frames: IntArray) -> Array | None:
     known = tracks.boxes.get(person)
     if not known:
         return None
+    missing = np.full(4, np.nan)
+    stored = np.array([known.get(frame, missing) for frame in frames.tolist()]).reshape(-1, 4)
+    finite = np.isfinite(stored).all(1)
     rows = np.zeros((len(frames), 4))
-    for k, frame in enumerate(frames.tolist()):
-        if frame in known and np.isfinite(known[frame]).all():
-            rows[k] = as_xywh(known[frame], tracks.convention)
+    rows[finite] = as_xywh(stored[finite], tracks.convention)
     return rows

@@ -25,7 +25,7 @@ from refine_engine.motion_prior.gap_windows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -201,11 +201,7 @@ class Elsewhere:
         """
         scale, missing = np.ones(len(ends)), np.zeros((len(ends), MODES, PARTS))
         chosen: list[tuple[int, IntArray, Array, int]] = []
-        for k, (left, right) in enumerate(ends.astype(np.int64).tolist()):
-            rows = self._candidates(right - left)
-            if not len(rows):
-                continue
-            similar, weight = self._similar(rows, left, right)
+        for k, rows, similar, weight in self._similar(ends.astype(np.int64)):
             spread = np.linspace(0, len(rows) - 1, EVERYWHERE).round().astype(np.int64)
             everywhere = rows[np.unique(spread)]
             chosen.append((k, np.concatenate([everywhere, similar]), weight, len(everywhere)))
@@ -230,25 +226,37 @@ class Elsewhere:
         left = rows[self._begins & (rows + width <= self._stop)]
         return left[:: -(-len(left) // CANDIDATES)] if len(left) else left
 
-    def _similar(self, rows: IntArray, left: int, right: int) -> tuple[IntArray, Array]:
-        """Those of the rows whose stretches begin and end most like a gap, and their weights."""
-        begin = np.append(rows, left)
-        end = begin + (right - left)
+    def _similar(self, ends: IntArray) -> Iterator[tuple[int, IntArray, IntArray, Array]]:
+        """Of each gap that has any: its number, candidates, those most like it, their weights."""
+        candidates = [self._candidates(int(right - left)) for left, right in ends]
+        begin = np.concatenate([np.append(r, e[0]) for r, e in zip(candidates, ends, strict=True)])
+        counts = [len(rows) + 1 for rows in candidates]
+        end = begin + np.repeat(ends[:, 1] - ends[:, 0], counts)
         root = windows(self._root, begin, end, samples=_ENDS)
         space = self._model.space
         before, after = space.parts_of_root(root.before), space.parts_of_root(root.after)
         leaving, coming = _end(before, -1.0), _end(after, 1.0)
         # A window's own place says nothing; where it ends, from where it begins, does.
         leaving[:, 3:6], coming[:, 3:6] = 0.0, after[:, 0, 3:] - before[:, 0, 3:]
-        compared = (self._leaving[begin], self._coming[end], leaving, coming)
-        apart, fast = np.zeros(len(rows)), 0.05
-        for features, parts in zip(compared, (POSE_PARTS, POSE_PARTS, 6, 6), strict=True):
-            apart += ((features[:-1] - features[-1]) ** 2).sum(1)
-            fast += (features[-1, parts:] ** 2).sum()
-        apart /= fast
-        nearest = np.argsort(apart)[:CLOSELY]
-        weight = np.exp(-0.5 * apart[nearest] / SIMILAR**2)
-        return rows[nearest[weight > 1e-3]], weight[weight > 1e-3]
+        last = np.cumsum(counts)
+        for k, rows in enumerate(candidates):
+            if not len(rows):
+                continue
+            here = slice(int(last[k]) - counts[k], int(last[k]))
+            compared = (
+                self._leaving[begin[here]],
+                self._coming[end[here]],
+                leaving[here],
+                coming[here],
+            )
+            apart, fast = np.zeros(len(rows)), 0.05
+            for features, parts in zip(compared, (POSE_PARTS, POSE_PARTS, 6, 6), strict=True):
+                apart += ((features[:-1] - features[-1]) ** 2).sum(1)
+                fast += float((features[-1, parts:] ** 2).sum())
+            apart /= fast
+            nearest = np.argsort(apart)[:CLOSELY]
+            weight = np.exp(-0.5 * apart[nearest] / SIMILAR**2)
+            yield k, rows, rows[nearest[weight > 1e-3]], weight[weight > 1e-3]
 
 
 def _lesson(lacking: Array, answers: Array, weight: Array, count: int) -> tuple[float, Array]:

@@ -115,7 +115,21 @@ class RefinementInput:
         """The same with only the first ``max_frames`` video frames."""
         if max_frames is None or max_frames >= self.scene.num_frames:
             return self
-        return type(self).from_scene(first_frames(self.scene, max_frames))
+        return type(self).from_scene(limited_scene(self.scene, max_frames))
+
+
+def limited_scene(scene: Scene, max_frames: int | None) -> Scene:
+    """The first ``max_frames`` video frames of a scene, checked: what a refinement takes of it.
+
+    Raises
+    ------
+    InputError
+        Shapes contradict each other, something is not finite, or nobody is seen in these frames.
+    """
+    check_scene(scene)
+    if max_frames is None or max_frames >= scene.num_frames:
+        return scene
+    return first_frames(scene, max_frames)
 
 
 def _poses_of(cameras: CameraTrack) -> Array:

@@ -152,7 +152,10 @@ class RecordedEngine:
             scene = replace(scene, fps=reading.fps, fps_source="given")
         state = make_state(scene)
         heights = self._heights(state)
-        return OpenedScene(folder, scene, None, state, heights, {"data": 2.0}, reading)
+        return OpenedScene(folder, scene, None, state, heights, reading)
+
+    def prepare(self) -> dict[str, float]:
+        return {"data": 2.0}
 
     def _heights(self, state: OptimizationState) -> dict[int, float]:
         return {i: 1.6 + 0.05 * n for n, i in enumerate(sorted(state.people))}

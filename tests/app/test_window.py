@@ -228,6 +228,8 @@ def test_weights_by_keyboard_field_and_reset(opened: MainWindow, qtbot: Any) -> 
     assert "absent" in row.slider.toolTip()
     row.field.setFocus()
     row.field.selectAll()
+    # Unit constants come a moment after the first picture.
+    qtbot.waitUntil(lambda: "Effective" in row.slider.toolTip(), timeout=3000)
     qtbot.keyClicks(row.field, "2.5e1")
     qtbot.keyClick(row.field, Qt.Key.Key_Return)
     assert opened.session.config.lambda_data == 25.0
