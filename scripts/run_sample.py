@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -51,7 +52,7 @@ class Program:
         name = {"app": "smpl-refiner-gui", "refine_engine": "smpl-refiner"}.get(
             module, f"python -m {module}"
         )
-        print(f"\n$ {name} {' '.join(arguments)}", flush=True)
+        print(f"\n$ {name} {shlex.join(arguments)}", flush=True)
         command = [sys.executable, "-m", module, *arguments]
         return subprocess.run(command, cwd=self.root, check=False).returncode
 

@@ -74,6 +74,8 @@ def rows_from_arrays(person: int, arrays: ArrayFile) -> Rows:
     """
     poses = _numbers(arrays, "poses", "body_pose")
     transl = _numbers(arrays, "transl", "trans")
+    if poses.ndim == 0:
+        raise NotRows("'poses' are one number instead of (n, 23, 3)")
     if poses.ndim == 3 and poses.shape[1:] == (4, 4):
         raise NotRows(f"'poses' are {len(poses)} camera matrices, not body poses")
     n = len(poses)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from refine_engine.config import RefinementConfig
 from refine_engine.errors import ExportError
 from refine_engine.exporters.results_json import (
     failure_dict,
+    person_arrays,
     results_dict,
     write_json,
     write_results,
@@ -124,3 +126,19 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, output: RefinementOu
         write_json(path, {"a": float("nan")})
     assert json.loads(path.read_text()) == {"a": 1}
     assert replace(output, status="stopped").status == "stopped"
+
+
+def documented(heading: str) -> set[str]:
+    """Names in the first column of the table below a heading of ``docs/results.md``."""
+    text = (Path(__file__).parents[3] / "docs" / "results.md").read_text(encoding="utf-8")
+    section = text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+
+
+def test_every_key_is_documented_and_nothing_else(output: RefinementOutput, scene: Scene) -> None:
+    found = results_dict(output, scene, RefinementConfig())
+    assert documented("`refinement_results.json`") == set(found)
+    person = replace(output.state.people[7], joint_sigma=np.ones((N, 24)))
+    stored = person_arrays(person, scene.fps)
+    assert documented("`person_001/smpl_params_refined.npz`") == set(stored)

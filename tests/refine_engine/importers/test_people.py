@@ -222,6 +222,9 @@ def test_more_or_fewer_than_ten_betas(truth: folders.Truth) -> None:
     ("change", "text"),
     [
         ({"poses": np.zeros((24, 5))}, r"'poses' have shape \(24, 5\)"),
+        ({"poses": np.array(3.0)}, "'poses' are one number"),
+        ({"transl": np.array(3.0)}, r"'transl' has shape \(\) for 24 poses"),
+        ({"betas": np.array(3.0)}, r"'betas' have shape \(\)"),
         ({"transl": np.zeros((23, 3))}, r"'transl' has shape \(23, 3\) for 24 poses"),
         ({"global_orient": np.zeros(3)}, "'global_orient' has shape"),
         ({"betas": np.full(10, np.nan)}, "'betas' hold NaN"),
