@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.display import has_display
+
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QApplication
 
@@ -42,13 +44,6 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--theme", choices=("system", "dark", "light"), help="only for this start")
     return found
-
-
-def has_display() -> bool:
-    """Whether a window can be shown here."""
-    if not sys.platform.startswith("linux"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def prepare_opengl() -> None:

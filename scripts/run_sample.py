@@ -7,26 +7,20 @@ sample from the command line and says where the results and a picture lie.
 from __future__ import annotations
 
 import importlib.util
-import os
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from app.display import has_display
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "build" / "sample"
 SAMPLE_OPTIONS = ("--people", "3", "--frames", "100", "--level", "published")
 RESULTS = "5_refinement"
-
-
-def has_display(environment: Mapping[str, str], platform: str) -> bool:
-    """Whether a window can be shown: always on macOS and Windows, with a server elsewhere."""
-    if platform in ("darwin", "win32"):
-        return True
-    return bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
 
 
 def is_fresh(sample: Path, sources: Path) -> bool:
@@ -84,6 +78,8 @@ def run_sample(program: Program, sample: Path, *, display: bool) -> int:
             return code
     if display and program.has_app():
         return program.run("app", [str(sample)])
+    if not display:
+        print("\nNo display answers, so the sample is refined without a window.", flush=True)
     steps = (
         ["inspect", "refine", "evaluate"]
         if program.has_command("refine")
@@ -103,11 +99,14 @@ def run_sample(program: Program, sample: Path, *, display: bool) -> int:
     else:
         print(f"This version does not refine yet. The scene: {sample}")
     print(f"Picture: {picture}")
+    programs = Path(".venv", "bin")
+    print(f"Your own data: {programs / 'smpl-refiner'} refine FOLDER")
+    print(f"The window: {programs / 'smpl-refiner-gui'} FOLDER")
     return 0
 
 
 if __name__ == "__main__":
     try:
-        sys.exit(run_sample(Program(), SAMPLE, display=has_display(os.environ, sys.platform)))
+        sys.exit(run_sample(Program(), SAMPLE, display=has_display()))
     except KeyboardInterrupt:  # the step that was running has said what it kept
         sys.exit(130)

@@ -113,20 +113,6 @@ def test_what_an_interrupted_run_left_is_removed(project: Path) -> None:
     assert [path.name for path in sample.iterdir()] == ["ground_truth.npz"]
 
 
-@pytest.mark.parametrize(
-    ("environment", "platform", "expected"),
-    [
-        ({}, "linux", False),
-        ({"DISPLAY": ""}, "linux", False),
-        ({"DISPLAY": ":0"}, "linux", True),
-        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True),
-        ({}, "darwin", True),
-    ],
-)
-def test_display(environment: dict[str, str], platform: str, expected: bool) -> None:
-    assert run_sample.has_display(environment, platform) is expected
-
-
 def test_commands_run_for_real(tmp_path: Path) -> None:
     """Exit codes and the existence of commands come from the program itself."""
     package = tmp_path / "refine_engine"
