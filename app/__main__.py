@@ -55,6 +55,17 @@ def prepare_opengl() -> None:
     QSurfaceFormat.setDefaultFormat(surface_format())
 
 
+_CHATTER = "This plugin does not support propagateSizeHints"
+"""Said by Qt's platform without a screen for every window; nobody can do anything about it."""
+
+
+def print_qt_message(kind: object, _context: object, message: str | None) -> None:
+    """Qt's warnings on stderr, as Qt itself writes them, without what means nothing."""
+    del kind
+    if message and not message.startswith(_CHATTER):
+        sys.stderr.write(f"{message}\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Show the window; returns the exit code."""
     options = parser().parse_args(arguments)
@@ -67,8 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
     prepare_opengl()
+    from PyQt6.QtCore import qInstallMessageHandler
     from PyQt6.QtWidgets import QApplication
 
+    qInstallMessageHandler(print_qt_message)
     application = QApplication(sys.argv[:1])
     application.setApplicationName("SMPL Refiner")
     application.setOrganizationName("SMPL Refiner")

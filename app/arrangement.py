@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QSize, Qt
-from PyQt6.QtGui import QKeySequence
-from PyQt6.QtWidgets import QLabel, QMenu, QSizePolicy, QTabBar, QToolBar, QToolButton, QWidget
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QLabel, QMenu, QTabBar, QWidget
 
 from app import commands
 from app.panels.dock import Dock, scaled
+from app.toolbar import RunBar
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow
-
-TOOLBAR = ("run.all", "run.pause", "run.step_iteration", "run.step_stage", "run.stop", "run.cancel")
 
 
 def make_docks(window: MainWindow) -> dict[str, Dock]:
@@ -67,8 +65,10 @@ def size_docks(window: MainWindow) -> None:
     vertical = Qt.Orientation.Vertical
     wide, tall = window.width() >= 1500, window.height() >= 930
     columns = [scaled(width) for width in ((415, 350) if wide else (330, 300))]
+    # Large text in a small window: the view is what one looks at.
+    columns[1] = min(columns[1], max(300, window.width() // 4))
     window.resizeDocks([docks["sub_stages"], docks["losses"]], columns, horizontal)
-    heights = [250, 316, 300] if tall else [250, 200, 220]
+    heights = [266, 316, 300] if tall else [214, 264, 220]
     window.resizeDocks([docks[k] for k in ("sub_stages", "weights", "people")], heights, vertical)
     answers = [430, 290] if tall else [310, 230]
     window.resizeDocks([docks["losses"], docks["scale"]], answers, vertical)
@@ -124,30 +124,10 @@ def fill_recent(window: MainWindow, menu: QMenu) -> None:
     window.area.empty.show_recent([str(f) for f in folders])
 
 
-def make_toolbar(window: MainWindow) -> QToolBar:
+def make_toolbar(window: MainWindow) -> RunBar:
     """Run, steer, compare, export."""
-    bar = QToolBar("Run", window)
-    bar.setObjectName("toolbar")
-    bar.setMovable(False)
-    bar.setIconSize(QSize(14, 14))
-    bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-    bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-    for key in TOOLBAR:
-        bar.addAction(window.registry[key])
-    primary = bar.widgetForAction(window.registry["run.all"])
-    if primary is not None:
-        primary.setProperty("role", "primary")
-    bar.addSeparator()
-    bar.addAction(window.registry["run.live"])
-    spacer = QWidget(bar)
-    spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-    bar.addWidget(spacer)
-    bar.addWidget(_compare_button(window, bar))
-    bar.addAction(window.registry["run.reset"])
-    bar.addAction(window.registry["file.export"])
+    bar = RunBar(window)
     window.addToolBar(bar)
-    for child in bar.findChildren(QToolButton):
-        child.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return bar
 
 
@@ -158,22 +138,3 @@ def place_title(window: MainWindow, title: QLabel) -> None:
     if bar is not None:
         bar.setCornerWidget(title, Qt.Corner.TopRightCorner)
         title.show()
-
-
-def _compare_button(window: MainWindow, bar: QToolBar) -> QToolButton:
-    action = window.registry["view.ghost"]
-    button = QToolButton(bar)
-    button.setCheckable(True)
-    button.setAccessibleName("Before and after")
-
-    def follow() -> None:
-        keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
-        button.setText(f"Before / after  {keys}".rstrip())
-        button.setToolTip(action.toolTip())
-        button.setChecked(action.isChecked())
-        button.setEnabled(action.isEnabled())
-
-    button.clicked.connect(action.trigger)
-    action.changed.connect(follow)
-    follow()
-    return button

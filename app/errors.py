@@ -46,7 +46,7 @@ def report(title: str, error: BaseException) -> ErrorReport:
     """The report of an exception; a :class:`RefinementError` speaks for itself."""
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     if isinstance(error, SeveralResultsError):
-        return ErrorReport(title, str(error), trace, error.choices)
+        return ErrorReport("Which results folder?", str(error), trace, error.choices)
     if isinstance(error, RefinementError):
         return ErrorReport(title, str(error), trace)
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

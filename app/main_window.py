@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any, cast
 
-from PyQt6.QtCore import QSize, QTimer
+from PyQt6.QtCore import QSize, Qt, QTimer
 from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QApplication, QLabel, QMainWindow, QMessageBox, QWidget
 
@@ -92,6 +93,9 @@ class MainWindow(QMainWindow):
         self.title = QLabel("", self)
         self.title.setProperty("role", "small")
         self.title.setContentsMargins(0, 7, 14, 7)
+        self.title.setTextFormat(Qt.TextFormat.RichText)
+        self.title.setTextInteractionFlags(Qt.TextInteractionFlag.LinksAccessibleByMouse)
+        self.title.linkActivated.connect(lambda _: self.show_dock("report"))
         arrangement.place_title(self, self.title)
         self.autosave = Autosave(self.files.content, autosave_folder, self)
         # The view first: panels and texts then tell of what is on screen.
@@ -139,6 +143,7 @@ class MainWindow(QMainWindow):
         self.autosave.problem.connect(session.notice)
         self.settings.preferences_changed.connect(self.apply_preferences)
         self.settings.shortcuts_changed.connect(self._use_shortcuts)
+        self.report.command_wanted.connect(lambda key: self.registry[key].trigger())
         self.area.empty.recent_chosen.connect(lambda f: self.files.open(Path(f)))
         hints = QGuiApplication.styleHints()
         if hints is not None:
@@ -158,16 +163,23 @@ class MainWindow(QMainWindow):
             opened.scene.num_frames,
             opened.scene.fps,
         )
-        repairs = self.report.repairs()
-        parts = [
-            opened.folder.name,
-            f"{people} {'person' if people == 1 else 'people'}, {frames} frames, {fps:g} fps",
+        repairs, missing = self.report.repairs(), self.report.missing()
+        found = (
             f"{repairs} {'repair' if repairs == 1 else 'repairs'} on opening"
             if repairs
-            else "nothing to repair",
+            else "nothing to repair"
+        )
+        if missing:
+            found += f", {missing} {'thing' if missing == 1 else 'things'} missing"
+        assumed = " assumed" if opened.scene.fps_source == "assumed" else ""
+        parts = [
+            escape(opened.folder.name),
+            f"{people} {'person' if people == 1 else 'people'}, {frames} frames, "
+            f"{fps:g} fps{assumed}",
+            f'<a href="report" style="color:{self.theme.quiet}">{found}</a>',
         ]
-        self.title.setText("  ·  ".join(parts))
-        self.title.setToolTip(str(opened.folder))
+        self.title.setText(" &nbsp;·&nbsp; ".join(parts))
+        self.title.setToolTip(f"{opened.folder}<br>The Report panel says what was found.")
         arrangement.place_title(self, self.title)
         self.setWindowTitle(f"{opened.folder.name} — SMPL Refiner")
         self.docks["people"].title.note.setText("frames seen  ·  height  ·  likelihood")
@@ -255,6 +267,11 @@ class MainWindow(QMainWindow):
             self.restoreGeometry(saved[0])
             if not self.restoreState(saved[1]):
                 self.settings.forget_layout()
+
+    def show_dock(self, key: str) -> None:
+        """Bring a panel to the front, also one that was hidden."""
+        self.docks[key].show()
+        self.docks[key].raise_()
 
     def reset_layout(self) -> None:
         """All docks back to their places."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 
-from PyQt6.QtCore import Qt, QTimer
-from PyQt6.QtGui import QResizeEvent
-from PyQt6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QWidget
+from PyQt6.QtCore import QTimer
+from PyQt6.QtWidgets import QLabel, QProgressBar, QStatusBar, QWidget
 
+from app.elided_label import ElidedLabel
 from app.runs import TITLES
 from app.session import Session
 
@@ -34,30 +34,6 @@ def duration_text(seconds: float) -> str:
     if seconds < 5400:
         return f"{round(seconds / 60)} min"
     return f"{seconds / 3600:.1f} h"
-
-
-class ElidedLabel(QLabel):
-    """One line that never asks for room: what does not fit ends in an ellipsis."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._full = ""
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-
-    def show_text(self, text: str) -> None:
-        """Show a sentence; the tool tip has all of it."""
-        self._full = " ".join(text.split())
-        self.setToolTip(self._full)
-        self._elide()
-
-    def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Elide anew."""
-        super().resizeEvent(event)
-        self._elide()
-
-    def _elide(self) -> None:
-        room = max(self.width() - 16, 0)
-        self.setText(self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, room))
 
 
 class StatusLine(QStatusBar):
@@ -99,7 +75,7 @@ class StatusLine(QStatusBar):
         session.activity_changed.connect(self.refresh)
         session.rows_changed.connect(self.refresh)
         session.notice.connect(self.say)
-        session.failed.connect(lambda failure: self.say(f"{failure.title}."))
+        session.failed.connect(lambda failure: self.say(failure.title))
         self.refresh()
 
     def say(self, sentence: str) -> None:

@@ -180,9 +180,13 @@ def style_sheet(theme: Theme, font_px: int = 13) -> str:
         raise InputError(path, f"cannot be read ({error.strerror})", "install again") from None
     values = {key: str(value) for key, value in vars(theme).items()}
     icons = resource_path("icons").as_posix()
-    return template.substitute(
-        values, icons=icons, px=font_px, small=max(font_px - 2, 9), mono=monospace_family()
-    )
+    sizes = {
+        "px": font_px,
+        "small": max(font_px - 2, 9),
+        "title": round(17 * font_px / 13),
+        "big": round(21 * font_px / 13),
+    }
+    return template.substitute({**values, **sizes}, icons=icons, mono=monospace_family())
 
 
 def monospace_family() -> str:

@@ -22,6 +22,7 @@ from PyQt6.QtWidgets import (
 
 from app.action_button import ActionButton
 from app.actions import ActionRegistry
+from app.elided_label import ElidedLabel
 from app.empty_state import EmptyState
 from app.view_commands import COLOURINGS
 from app.viewport.interface import CameraMode
@@ -96,6 +97,8 @@ class FloatingBar(QWidget):
         left_out = [k for k, b in zip(FLOATING, self.toggles, strict=True) if b.isHidden()]
         for key in (*left_out, *MORE):
             menu.addAction(registry[key])
+        if self.through.isHidden():
+            menu.addAction(registry["view.look_through"])
         if self._depth_there and self.trust.isHidden():
             menu.addAction(self._trust_action(menu))
         menu.addSeparator()
@@ -144,7 +147,8 @@ class FloatingBar(QWidget):
     def fit(self) -> None:
         """Leave out what matters least where the bar is too narrow: nothing is squeezed."""
         optional: list[list[QWidget]] = [[self.trust, self.trust_text]]
-        optional += [[button] for button in reversed(self.toggles[1:])]
+        optional += [[button] for button in reversed(self.toggles)]
+        optional.append([self.through])
         for group in optional:
             for widget in group:
                 widget.setVisible(self._depth_there or widget not in optional[0])
@@ -196,7 +200,8 @@ class ViewArea(QWidget):
         self._inside.setContentsMargins(0, 0, 0, 0)
         self.pages.addWidget(self._page)
         self.bar = FloatingBar(registry, self._page)
-        self.caption = QLabel("", self._page)
+        self.caption = ElidedLabel(self._page, margin=16, grows=False)
+        self._caption = ""
         self.caption.setProperty("role", "caption")
         self.caption.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._page.installEventFilter(self)
@@ -223,14 +228,16 @@ class ViewArea(QWidget):
 
     def set_caption(self, text: str) -> None:
         """The line in the lower left corner."""
-        if text != self.caption.text():
-            self.caption.setText(text)
-            self.caption.adjustSize()
+        if text != self._caption:
+            self._caption = text
+            self.caption.show_text(text)
+            self._place()
 
     def _place(self) -> None:
         self.bar.setGeometry(0, 0, self._page.width(), self.bar.sizeHint().height())
-        self.caption.adjustSize()
-        self.caption.move(14, self._page.height() - self.caption.height() - 10)
+        hint = self.caption.sizeHint()
+        width = min(hint.width(), self._page.width() - 28)
+        self.caption.setGeometry(14, self._page.height() - hint.height() - 10, width, hint.height())
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Keep what floats in place."""

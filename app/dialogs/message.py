@@ -54,13 +54,15 @@ class ErrorDialog(QDialog):
         copy.clicked.connect(self._copy)
         self.more = QPushButton("Details", self)
         self.more.setCheckable(True)
-        self.more.setVisible(bool(failure.details) and not failure.choices)
         self.more.toggled.connect(self._show_details)
         close = QPushButton("Close", self)
         close.setDefault(not failure.choices)
         close.clicked.connect(self.accept)
         buttons.addButton(self.more, QDialogButtonBox.ButtonRole.ActionRole)
         buttons.addButton(copy, QDialogButtonBox.ButtonRole.ActionRole)
+        # A box of buttons shows what is put into it.
+        self.more.setVisible(bool(failure.details) and not failure.choices)
+        copy.setVisible(not failure.choices)
         role = QDialogButtonBox.ButtonRole
         buttons.addButton(close, role.RejectRole if failure.choices else role.AcceptRole)
         self.choices = QListWidget(self)

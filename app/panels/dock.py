@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtGui import QFontMetrics
+from PyQt6.QtGui import QFontMetrics, QResizeEvent
 from PyQt6.QtWidgets import (
     QApplication,
     QDockWidget,
@@ -23,6 +23,8 @@ from app.theme import Theme
 GUTTER = 10
 ROW_HEIGHT = 31
 """Of a row of text of 13 pixels; see :func:`scaled`."""
+COMPACT_HEIGHT = 25
+"""The same where there is too little room for all rows."""
 _TEXT = 13
 
 
@@ -105,6 +107,28 @@ class ScrollPanel(QScrollArea):
         self.column.setSpacing(0)
         self.setWidget(self.content)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self.compact = False
+
+    def full_height(self) -> int:
+        """Pixels that all rows take at their usual height; 0 = they have none to be changed."""
+        return 0
+
+    def set_compact(self, compact: bool) -> None:
+        """Rows in their usual height, or lower; what is left out of them stays in tool tips."""
+        self.compact = compact
+
+    def fit_rows(self) -> None:
+        """Lower rows where that saves scrolling."""
+        full, room = self.full_height(), self.height()
+        if full and room > 1:
+            compact = full > room
+            if compact != self.compact:
+                self.set_compact(compact)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Fit again."""
+        super().resizeEvent(event)
+        self.fit_rows()
 
     def sizeHint(self):
         """Width and height of all rows."""
@@ -118,6 +142,11 @@ class ScrollPanel(QScrollArea):
         hint = self.content.minimumSizeHint()
         hint.setHeight(min(hint.height(), 2 * ROW_HEIGHT))
         return hint
+
+
+def row_height(compact: bool) -> int:
+    """Of one row, for the text size in use."""
+    return scaled(COMPACT_HEIGHT if compact else ROW_HEIGHT)
 
 
 def scaled(pixels: int) -> int:

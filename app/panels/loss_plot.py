@@ -7,8 +7,9 @@ import pyqtgraph as pg
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
+from app.elided_label import ElidedLabel
 from app.loss_curves import SubStageCurves, decimated, positive_floor
-from app.panels.dock import label, loss_text, restyle
+from app.panels.dock import label, loss_text, restyle, scaled
 from app.runs import NUMBERS, STATUS_TEXT, TITLES, SubStageRow
 from app.theme import Theme, term_colour
 from refine_engine.state import SubStage
@@ -78,7 +79,9 @@ class LossPlot(QFrame):
         column.setSpacing(2)
         head = QHBoxLayout()
         head.setSpacing(8)
-        title = label(f"<b>{NUMBERS[sub_stage]} {TITLES[sub_stage]}</b>")
+        title = ElidedLabel(self, margin=2, grows=False)
+        title.setProperty("role", "heading")
+        title.show_text(f"{NUMBERS[sub_stage]} {TITLES[sub_stage]}")
         self.state = label("", "small")
         self.reading = label("log", "quiet-number")
         self.reading.setAlignment(Qt.AlignmentFlag.AlignRight)
@@ -100,8 +103,6 @@ class LossPlot(QFrame):
         item.hideButtons()
         item.setMenuEnabled(False)
         item.showGrid(x=False, y=True, alpha=0.18)
-        item.getAxis("left").setWidth(40)
-        item.getAxis("bottom").setHeight(20)
         item.getAxis("left").setStyle(maxTickLevel=0, tickTextOffset=4)
         item.getAxis("bottom").setStyle(maxTickLevel=0, tickTextOffset=2)
         self.curves: dict[str, pg.PlotDataItem] = {}
@@ -131,14 +132,17 @@ class LossPlot(QFrame):
             axis.setPen(pg.mkPen(theme.line))
             axis.setTextPen(pg.mkPen(theme.quiet))
             axis.setTickFont(self._tick_font())
+        item.getAxis("left").setWidth(scaled(40))
+        item.getAxis("bottom").setHeight(scaled(20))
         self._line.setPen(pg.mkPen(theme.quiet, style=Qt.PenStyle.DashLine))
         for name, curve in self.curves.items():
             curve.setPen(pg.mkPen(term_colour(name, theme), width=1))
+            curve.setSymbolBrush(term_colour(name, theme))
         self._shown = ()
 
     def _tick_font(self):
         font = self.font()
-        font.setPixelSize(10)
+        font.setPixelSize(scaled(10))
         return font
 
     def set_live(self, live: bool) -> None:
@@ -172,12 +176,17 @@ class LossPlot(QFrame):
                     pen=pg.mkPen(term_colour(name, self._theme), width=1),
                     skipFiniteCheck=False,
                     connect="finite",
+                    symbolSize=5,
+                    symbolPen=None,
+                    symbolBrush=term_colour(name, self._theme),
                 )
                 line.setZValue(2 if name == "total" else 1)
                 item.addItem(line)
                 self.curves[name] = line
             line.setVisible(name not in hidden)
             if name not in hidden and len(x):
+                # One value alone makes no line: without a dot it could not be seen.
+                line.setSymbol("o" if len(x) == 1 else None)
                 line.setData(*decimated(x, positive_floor(curve.values), points))
         self._show_mark(row)
         self._show_reading()

@@ -7,7 +7,7 @@ from PyQt6.QtGui import QKeyEvent, QMouseEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from app.actions import icon
-from app.panels.dock import ROW_HEIGHT, ScrollPanel, label, number_label, restyle, scaled
+from app.panels.dock import ScrollPanel, label, number_label, restyle, row_height
 from app.session import Session
 from app.theme import DARK, Theme
 
@@ -29,7 +29,7 @@ class PersonRow(QFrame):
         self.person_id = person_id
         self.setObjectName(f"person_{person_id}")
         self.setProperty("role", "row")
-        self.setFixedHeight(scaled(ROW_HEIGHT))
+        self.setFixedHeight(row_height(False))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(f"Person {person_id}")
         row = QHBoxLayout(self)
@@ -180,10 +180,21 @@ class PeoplePanel(ScrollPanel):
         head += "<td align='right'>after</td><td></td></tr>"
         self.numbers.setText(f"<table width='100%'>{head}{''.join(lines)}</table>")
         self.numbers.setVisible(True)
+        self.fit_rows()
 
     def set_theme(self, theme: Theme) -> None:
         """Icons in the theme's colours."""
         self._theme = theme
-        for row in self.rows.values():
-            row.setFixedHeight(scaled(ROW_HEIGHT))
         self._show()
+        self.set_compact(self.full_height() > self.height() > 1)
+
+    def full_height(self) -> int:
+        """Of the rows and the numbers below them."""
+        numbers = 0 if self.numbers.isHidden() else self.numbers.sizeHint().height()
+        return len(self.rows) * row_height(False) + numbers + 6
+
+    def set_compact(self, compact: bool) -> None:
+        """Low rows."""
+        super().set_compact(compact)
+        for row in self.rows.values():
+            row.setFixedHeight(row_height(compact))

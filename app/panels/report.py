@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from html import escape
 
+from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtWidgets import (
     QApplication,
     QHBoxLayout,
@@ -17,13 +19,20 @@ from PyQt6.QtWidgets import (
 from app.panels.dock import GUTTER
 from app.session import Session
 from app.theme import DARK, Theme
+from refine_engine.scene import Finding
 
 _LOG_LINES = 500
-_ACTIONS = {"repaired": "repaired", "reported": "reported", "discarded": "discarded"}
+_WEIGHT = {"discarded": 0, "reported": 1, "repaired": 2}
+"""What may still harm comes before what was put right."""
+SAY = "file.open_with"
+"""The command by which a user says what the folder does not."""
 
 
 class ReportPanel(QWidget):
-    """The importer's findings, what is missing, then the log."""
+    """What is missing, the importer's findings, then the log."""
+
+    command_wanted = pyqtSignal(str)
+    """Key of a command that a link asks for."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,6 +45,7 @@ class ReportPanel(QWidget):
         self.text = QTextBrowser(self)
         self.text.setAccessibleName("Import report and log")
         self.text.setOpenLinks(False)
+        self.text.anchorClicked.connect(lambda url: self.command_wanted.emit(url.toString()))
         self.text.setMinimumHeight(60)
         column.addWidget(self.text, 1)
         row = QHBoxLayout()
@@ -55,6 +65,11 @@ class ReportPanel(QWidget):
         scene = self._session.scene
         return sum(f.action == "repaired" for f in scene.report.findings) if scene else 0
 
+    def missing(self) -> int:
+        """How many things are missing."""
+        scene = self._session.scene
+        return len(scene.report.missing) if scene else 0
+
     def log(self, sentence: str) -> None:
         """Add a line with the time."""
         self._log = [*self._log, f"{datetime.now():%H:%M:%S}  {sentence}"][-_LOG_LINES:]
@@ -66,15 +81,15 @@ class ReportPanel(QWidget):
         lines: list[str] = []
         if scene is not None:
             lines.append(f"Folder: {scene.root}")
-            for finding in scene.report.findings:
+            lines += [f"missing: {text}" for text in scene.report.missing]
+            for finding in _by_weight(scene.report.findings):
                 who = f" person {finding.person}:" if finding.person is not None else ""
                 lines.append(f"[{finding.code}] {finding.action}{who} {finding.message}")
-            lines += [f"missing: {text}" for text in scene.report.missing]
             lines.append("")
         return "\n".join([*lines, *self._log])
 
     def refresh(self) -> None:
-        """Write all anew, keeping the log's end in view."""
+        """Write all anew: what is missing first, then what was found, then the log."""
         theme, scene = self._theme, self._session.scene
         parts: list[str] = []
         if scene is None:
@@ -85,22 +100,34 @@ class ReportPanel(QWidget):
             report = scene.report
             if not report.findings and not report.missing:
                 parts.append("<p>Nothing had to be repaired, and nothing is missing.</p>")
-            for finding in report.findings:
-                colour = theme.accent if finding.action == "repaired" else theme.warn
-                who = f"person {finding.person}: " if finding.person is not None else ""
-                parts.append(
-                    f'<p><span style="color:{colour}">{_ACTIONS[finding.action]}</span> '
-                    f"<b>{escape(finding.code)}</b> {escape(who)}{escape(finding.message)}</p>"
-                )
+            if report.missing:
+                parts.append(_heading("Missing, and what that means", theme))
             for text in report.missing:
                 parts.append(
-                    f'<p><span style="color:{theme.warn}">missing</span> {escape(text)}</p>'
+                    f'<p><span style="color:{theme.warn}">missing</span> {escape(text)}'
+                    f"{self._remedy(text)}</p>"
+                )
+            if report.findings:
+                parts.append(_heading("Found on opening", theme))
+            for finding in _by_weight(report.findings):
+                colour = theme.accent if finding.action == "repaired" else theme.warn
+                who = f"person {finding.person}: " if finding.person is not None else ""
+                if finding.message.lower().startswith(who.strip()):
+                    who = ""
+                parts.append(
+                    f'<p><span style="color:{colour}">{finding.action}</span> '
+                    f"<b>{escape(finding.code)}</b> {escape(who)}{escape(finding.message)}</p>"
                 )
         if self._log:
-            parts.append(f'<p style="color:{theme.quiet}"><b>Log</b></p>')
+            parts.append(_heading("Log", theme))
             log = "<br>".join(escape(line) for line in reversed(self._log))
             parts.append(f'<p style="color:{theme.quiet}">{log}</p>')
         self.text.setHtml("".join(parts))
+
+    def _remedy(self, text: str) -> str:
+        """A link to where what is missing can be said."""
+        can_be_said = text.startswith(("No frame rate", "No video", "No 2-D keypoints"))
+        return f' <a href="{SAY}">Say it…</a>' if can_be_said else ""
 
     def _copy(self) -> None:
         clipboard = QApplication.clipboard()
@@ -111,3 +138,11 @@ class ReportPanel(QWidget):
         """Colours of the words."""
         self._theme = theme
         self.refresh()
+
+
+def _by_weight(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: _WEIGHT[finding.action])
+
+
+def _heading(text: str, theme: Theme) -> str:
+    return f'<p style="color:{theme.quiet}"><b>{text}</b></p>'

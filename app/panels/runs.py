@@ -45,7 +45,8 @@ class RunsPanel(QWidget):
         header = self.table.header()
         if header is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-            header.setStretchLastSection(True)
+            header.setStretchLastSection(False)
+            header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         self.table.currentItemChanged.connect(self._show_chosen)
         self.table.itemActivated.connect(lambda item, _: self._return_to(item))
         column.addWidget(self.table, 1)
@@ -99,6 +100,7 @@ class RunsPanel(QWidget):
                 ]
             )
             item.setData(0, Qt.ItemDataRole.UserRole, record.number)
+            item.setToolTip(1, f"{record.label}, begun {record.started}")
             for at in (2, 3, 4):
                 item.setTextAlignment(at, int(Qt.AlignmentFlag.AlignRight))
             self.table.addTopLevelItem(item)

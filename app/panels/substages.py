@@ -16,7 +16,15 @@ from PyQt6.QtWidgets import (
 )
 
 from app.actions import ActionRegistry
-from app.panels.dock import ROW_HEIGHT, ScrollPanel, label, loss_text, number_label, restyle, scaled
+from app.panels.dock import (
+    ScrollPanel,
+    label,
+    loss_text,
+    number_label,
+    restyle,
+    row_height,
+    scaled,
+)
 from app.runs import (
     EXPLANATIONS,
     NUMBERS,
@@ -31,6 +39,8 @@ from app.session import Session
 from refine_engine.config import ENABLE_KEYS, ITERATION_KEYS, RefinementConfig
 from refine_engine.state import SUBSTAGES, SubStage
 
+_HEAD = 13
+"""Height of the columns' names."""
 _NARROW, _WITH_LOSS, _WITH_SECONDS = 305, 348, 388
 """Widths of a row in pixels: the least, and those from which more columns are shown."""
 
@@ -90,23 +100,23 @@ class SubStageRowWidget(QFrame):
         self.seconds.setToolTip("Seconds that the sub-stage took, pauses not counted")
         self.loss.setToolTip("Total weighted loss at its last accepted iteration (no unit)")
         self.setToolTip(EXPLANATIONS[sub_stage])
-        self.fit_text()
+        self.fit_text(False)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(
             lambda at: self.menu_wanted.emit(sub_stage, self.mapToGlobal(at))
         )
 
-    def fit_text(self) -> None:
+    def fit_text(self, compact: bool) -> None:
         """Sizes for the text size in use."""
-        self.setFixedHeight(scaled(ROW_HEIGHT))
-        self.cap.setFixedWidth(scaled(38))
+        self.setFixedHeight(row_height(compact))
+        self.cap.setFixedSize(scaled(38), row_height(compact) - 3)
         self.state.setFixedSize(scaled(70), scaled(20))
         self.updateGeometry()
         self._fit_columns()
 
     def minimumSizeHint(self) -> QSize:
         """Without the columns that give way in a narrow dock."""
-        return QSize(scaled(_NARROW), scaled(ROW_HEIGHT))
+        return QSize(scaled(_NARROW), self.height())
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Leave out seconds, then the loss, where there is no room: tool tips have them."""
@@ -175,6 +185,45 @@ class SubStageRowWidget(QFrame):
             painter.drawRoundedRect(QRectF(6, self.height() - 3, width, 2), 1, 1)
 
 
+class ColumnNames(QWidget):
+    """What the numbers of the rows are, above their columns."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._row: SubStageRowWidget | None = None
+        self._colour = "#808080"
+
+    def follow(self, row: SubStageRowWidget) -> None:
+        """Stand above this row's columns."""
+        self._row = row
+
+    def set_colour(self, colour: str) -> None:
+        """Of the words."""
+        self._colour = colour
+        self.update()
+
+    def paintEvent(self, event) -> None:
+        """Each name right-aligned over its column."""
+        row = self._row
+        if row is None:
+            return
+        painter = QPainter(self)
+        font = self.font()
+        font.setPixelSize(scaled(10))
+        painter.setFont(font)
+        painter.setPen(QColor(self._colour))
+        bottom = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom
+        for column, name in (
+            (row.iterations, "done"),
+            (row.cap, "at most"),
+            (row.seconds, "time"),
+            (row.loss, "loss"),
+        ):
+            if not column.isHidden():
+                right = column.geometry().right()
+                painter.drawText(QRectF(right - 80, 0, 80, self.height()), bottom, name)
+
+
 def _seconds_text(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
 
@@ -200,12 +249,15 @@ class SubStagesPanel(ScrollPanel):
             "Scale, ground, motion prior, known heights and what else a run depends on"
         )
         self.settings_button.clicked.connect(lambda: registry["run.settings"].trigger())
+        self.head = ColumnNames(self.content)
+        self.column.addWidget(self.head)
         self.rows: dict[SubStage, SubStageRowWidget] = {}
         for sub_stage in SUBSTAGES:
             row = SubStageRowWidget(sub_stage, session, self.content)
             row.menu_wanted.connect(self._show_menu)
             self.rows[sub_stage] = row
             self.column.addWidget(row)
+        self.head.follow(self.rows["root"])
         self.column.addStretch(1)
         session.config_changed.connect(self._show_config)
         session.rows_changed.connect(self._show_rows)
@@ -260,4 +312,17 @@ class SubStagesPanel(ScrollPanel):
         """Colours of what is painted by hand."""
         for row in self.rows.values():
             row.set_accent(theme.accent)
-            row.fit_text()
+        self.head.set_colour(theme.quiet)
+        self.set_compact(self.full_height() > self.height() > 1)
+
+    def full_height(self) -> int:
+        """Of the seven rows and the words above them."""
+        return len(self.rows) * row_height(False) + scaled(_HEAD) + 6
+
+    def set_compact(self, compact: bool) -> None:
+        """Low rows, without the words above their columns."""
+        super().set_compact(compact)
+        self.head.setVisible(not compact)
+        self.head.setFixedHeight(scaled(_HEAD))
+        for row in self.rows.values():
+            row.fit_text(compact)

@@ -19,7 +19,7 @@ from PyQt6.QtWidgets import (
 )
 
 from app.actions import icon
-from app.panels.dock import ROW_HEIGHT, ScrollPanel, label, scaled
+from app.panels.dock import ScrollPanel, label, row_height, scaled
 from app.panels.log_slider import LogSlider
 from app.session import Session
 from app.settings import Settings
@@ -116,10 +116,12 @@ class WeightRow(QFrame):
         self.field.value_entered.connect(lambda v: self.chosen.emit(term, v))
         self.reset.clicked.connect(lambda: self.chosen.emit(term, default))
 
-    def fit_text(self) -> None:
-        """Sizes for the text size in use."""
-        self.setFixedHeight(scaled(ROW_HEIGHT))
-        self.swatch.setFixedSize(3, scaled(20))
+    def fit_text(self, compact: bool) -> None:
+        """Sizes for the text size in use; a low row leaves the meaning to its tool tip."""
+        self.setFixedHeight(row_height(compact))
+        self.meaning.setVisible(not compact)
+        self.field.setFixedHeight(row_height(compact) - 4)
+        self.swatch.setFixedSize(3, scaled(15 if compact else 20))
         self._names.setFixedWidth(scaled(104))
         self.field.setFixedWidth(scaled(62))
 
@@ -128,7 +130,8 @@ class WeightRow(QFrame):
         self.slider.set_value(value)
         self.field.set_value(value)
         self.reset.setEnabled(value != self.default)
-        tip = f"<b>lambda_{self.term}</b><br>{description}<br>Default {self.default:g}."
+        tip = f"<b>lambda_{self.term}</b>, {MEANINGS[self.term]}<br>{description}"
+        tip += f"<br>Default {self.default:g}."
         if effective is not None:
             tip += f"<br>Effective weight {effective:.4g} (lambda times the term's unit constant)."
         if value == 0:
@@ -139,7 +142,6 @@ class WeightRow(QFrame):
     def set_theme(self, theme: Theme) -> None:
         """Colours."""
         self.slider.set_theme(theme)
-        self.fit_text()
         self.swatch.setStyleSheet(
             f"background: {term_colour(self.term, theme)}; border-radius: 1px;"
         )
@@ -251,3 +253,14 @@ class WeightsPanel(ScrollPanel):
         """Colours of what is painted by hand."""
         for row in self.rows.values():
             row.set_theme(theme)
+        self.set_compact(self.full_height() > self.height() > 1)
+
+    def full_height(self) -> int:
+        """Of the nine rows."""
+        return len(self.rows) * row_height(False) + 6
+
+    def set_compact(self, compact: bool) -> None:
+        """Low rows show no meanings."""
+        super().set_compact(compact)
+        for row in self.rows.values():
+            row.fit_text(compact)

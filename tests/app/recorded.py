@@ -149,7 +149,7 @@ class RecordedEngine:
             raise InputError(folder, "holds no people", "choose the folder above the stages")
         scene = replace(make_scene(self.frames), root=folder)
         if reading.fps is not None:
-            scene = replace(scene, fps=reading.fps, fps_source="given")
+            scene = replace(scene, fps=reading.fps, fps_source="user")
         state = make_state(scene)
         heights = self._heights(state)
         return OpenedScene(folder, scene, None, state, heights, reading)
