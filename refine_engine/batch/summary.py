@@ -86,14 +86,19 @@ def summary_csv(outcomes: Sequence[Outcome]) -> str:
     return stream.getvalue()
 
 
+def _on_one_line(text: str) -> str:
+    """Text without line breaks and other signs that a terminal would act on."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
 def summary_table(outcomes: Sequence[Outcome]) -> str:
     """One line a folder, and one of counts."""
     rows = [["folder", "status", "people", "alpha", "seconds", "MB", ""]]
     for o in outcomes:
-        message = "" if o.status == "skipped" else o.message
+        message = "" if o.status == "skipped" else _on_one_line(o.message)
         rows.append(
             [
-                str(o.folder),
+                _on_one_line(str(o.folder)),
                 o.status,
                 "-" if o.num_people is None else str(o.num_people),
                 "-" if o.scale_alpha is None else f"{o.scale_alpha:.4f}",

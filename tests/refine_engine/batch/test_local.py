@@ -216,3 +216,11 @@ def test_summary_as_a_table_for_spreadsheets(tmp_path: Path) -> None:
     assert "pa_mpjpe_mm_after" not in rows[0]
     assert (rows[1]["status"], rows[1]["scale_alpha"]) == ("failed", "")
     assert summary_dict(outcomes)["folders"][0]["after"] == result["before_after"]["after"]
+
+
+def test_names_with_line_breaks_keep_the_table_in_order(tmp_path: Path) -> None:
+    outcomes = [Outcome(tmp_path / "a\nb\x1b[2J", "failed", "no\npeople"), Outcome(tmp_path, "ok")]
+    lines = summary_table(outcomes).splitlines()
+    assert len(lines) == 4
+    assert "a?b?[2J" in lines[1]
+    assert lines[1].endswith("no?people")
