@@ -257,6 +257,21 @@ ITERATION_KEYS: Mapping[str, str] = {
 }
 
 
+def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
+    """Term name to lambda, each term known and each lambda in its range.
+
+    Raises
+    ------
+    ConfigError
+        Names the term, what is wrong with its weight and what to write.
+    """
+    for name in weights:
+        if name not in TERM_NAMES:
+            raise ConfigError(str(name), "is not a term", _suggestion(name, TERM_NAMES))
+    known = RefinementConfig().replace(**{f"lambda_{n}": v for n, v in weights.items()}).weights()
+    return {name: known[name] for name in weights}
+
+
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """A YAML file's top-level mapping.
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from refine_engine.scene import BoolArray
+    from refine_engine.state import OptimizationState
 
 
 def check_scene(scene: Scene) -> None:
@@ -70,8 +71,50 @@ def expect(name: str, array: NDArray[Any], shape: tuple[int, ...], *, finite: bo
         raise InputError(name, "holds values that are not finite", "remove those rows")
 
 
+def check_state(state: OptimizationState, found: OptimizationState) -> None:
+    """Whether a state is of the same people, frames and chunks as what was found in the input.
+
+    Parameters
+    ----------
+    state
+        What the caller wants to go on from.
+    found
+        What ``init`` found, or the run reached.
+
+    Raises
+    ------
+    InputError
+        Says in what they differ, or whose variables are not finite.
+    """
+    where = "the state to go on from"
+    if set(state.people) != set(found.people):
+        raise InputError(
+            where,
+            f"is of people {sorted(state.people)}, the input has {sorted(found.people)}",
+            "give one of the same input",
+        )
+    if len(state.chunk_log_scale) != len(found.chunk_log_scale):
+        raise InputError(
+            where,
+            f"has {len(state.chunk_log_scale)} reconstruction chunks, the input "
+            f"{len(found.chunk_log_scale)}",
+            "give one of the same input",
+        )
+    if not (np.isfinite(state.ground_plane).all() and np.isfinite(state.alpha)):
+        raise InputError(where, "has a ground or scale that is not finite", "give another one")
+    for i, person in state.people.items():
+        if not np.array_equal(person.frames, found.people[i].frames):
+            raise InputError(where, f"has other frames of person {i}", "give one of the same input")
+        n = len(person.frames)
+        expect(f"{where}: person {i}: R_world_root", person.R_world_root, (n, 3, 3))
+        expect(f"{where}: person {i}: body_pose", person.body_pose, (n, 23, 3, 3))
+        expect(f"{where}: person {i}: betas", person.betas, (10,))
+        expect(f"{where}: person {i}: transl_world", person.transl_world, (n, 3))
+        expect(f"{where}: person {i}: contacts", person.contacts, (n, 4))
+
+
 def first_frames(scene: Scene, count: int) -> Scene:
-    """A scene cut to its first ``count`` video frames; people without a row left are dropped.
+    """A scene cut to its first ``count`` video frames; people not observed there are dropped.
 
     Raises
     ------
@@ -92,7 +135,7 @@ def first_frames(scene: Scene, count: int) -> Scene:
     people = {}
     for i, p in scene.people.items():
         keep = p.frames < count
-        if keep.sum() >= 2:
+        if p.observed[keep].any():
             people[i] = _rows(p, keep)
     if not people:
         raise InputError(

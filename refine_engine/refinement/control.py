@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Literal
 
+from refine_engine.config import checked_weights
 from refine_engine.errors import ConfigError
 from refine_engine.state import SUBSTAGES, SubStage
 
@@ -78,16 +79,29 @@ class RunControl:
         ----------
         weights
             Term name (``"data"``, ``"skate"`` ...) to its new lambda.
+
+        Raises
+        ------
+        ConfigError
+            There is no such term, or a lambda is out of range; nothing changes.
         """
+        weights = checked_weights(weights)
         with self._condition:
             if any(self._weights.get(name) != value for name, value in weights.items()):
                 self._weights.update(weights)
                 self._version += 1
 
     def set_enabled(self, sub_stage: SubStage, enabled: bool) -> None:
-        """Switch a sub-stage that has not begun on or off (``init`` always runs)."""
-        if sub_stage not in SUBSTAGES or sub_stage == "init":
-            raise ConfigError(sub_stage, "cannot be switched", f"use one of {SUBSTAGES[1:]}")
+        """Switch a sub-stage that has not begun on or off (``init`` always runs).
+
+        Raises
+        ------
+        ConfigError
+            There is no such sub-stage to switch.
+        """
+        if sub_stage not in SUBSTAGES[1:]:
+            names = ", ".join(SUBSTAGES[1:])
+            raise ConfigError(sub_stage, "cannot be switched", f"use one of {names}")
         with self._condition:
             self._enabled[sub_stage] = enabled
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from refine_engine.refinement.checked_scene import check_state
 from refine_engine.refinement.frozen import read_only
 from refine_engine.refinement.initialisation import Start, initialise
 from refine_engine.refinement.initialisation.keypoint_trust import with_trusted_keypoints
@@ -57,6 +58,11 @@ def open_scene(
         An earlier state to go on from; None = what is found here.
     poll
         Called between people; may raise to leave it.
+
+    Raises
+    ------
+    InputError
+        A state that was given is of another input, or the motion prior's file is none.
     """
     trusted = with_trusted_keypoints(scene, body)
     scene = trusted.scene
@@ -71,6 +77,7 @@ def open_scene(
         )
         start = replace(start, notes=(*start.notes, note))
     if given is not None:
+        check_state(given, start.state)
         # A state to go on from brings its own alpha_0; the cues are this input's.
         start = replace(start, scale=replace(start.scale, alpha_0=given.alpha_0))
     start = replace(start, state=read_only(start.state))

@@ -90,7 +90,7 @@ class SubStageRun:
         if not total < float("inf"):
             raise OptimizationError(
                 f"sub-stage {self.plan.key}",
-                "starts from a loss that is not finite",
+                f"starts from a loss that is not finite ({problem.explain(packed, weights)})",
                 "look at the input report for damaged rows",
             )
         before = problem.evidence(packed) if self.guarded else {}

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from refine_engine.config import checked_weights
+from refine_engine.errors import ConfigError
 from refine_engine.motion_prior.gap_model import load_gap_model
+from refine_engine.refinement.checked_scene import check_state
 from refine_engine.refinement.frozen import read_only
 from refine_engine.refinement.initialisation.gaps import refill_gaps
 from refine_engine.refinement.initialisation.start import redetect_contacts
@@ -119,7 +122,7 @@ class RefinementRun:
         results = [SubStageResult("init", "converged", 0, clock.seconds, None, {}, notes)]
         finished: dict[SubStage, SubStageResult] = {r.sub_stage: r for r in earlier}
         control.substage_finished()
-        begin = SUBSTAGES.index(first) if first is not None else 1
+        begin = SUBSTAGES.index(plan_of(first).key) if first is not None else 1
         used = 0
         grounded = resumed and begin > SUBSTAGES.index(_GROUNDED[0])
         stopped = control.verdict == "stop"
@@ -170,8 +173,19 @@ class RefinementRun:
         control: RunControl,
         clock: Clock,
     ) -> Iterator[Snapshot]:
-        """One sub-stage from a solution, unguarded; :attr:`output` follows where there is one."""
-        self.lambdas.update(weights)
+        """One sub-stage from a solution, unguarded; :attr:`output` follows where there is one.
+
+        Raises
+        ------
+        ConfigError
+            There is no such sub-stage or term, or a lambda is out of range.
+        InputError
+            The state is of another input.
+        """
+        check_state(state, self.opened.start.state)
+        if sub_stage == "init":
+            raise ConfigError("init", "cannot be solved again", "refine the input once more")
+        self.lambdas.update(checked_weights(weights))
         plan = replace(plan_of(sub_stage), patience=_WARM_PATIENCE)
         run = self._sub_stage(plan, control, clock, _WARM_ITERATIONS)
         run.damping, run.guarded = _WARM_DAMPING, False
@@ -195,7 +209,17 @@ class RefinementRun:
         )
 
     def loss(self, state: OptimizationState, terms: tuple[str, ...]) -> float:
-        """Weighted loss of some terms at ``state``; those that are switched off count nothing."""
+        """Weighted loss of some terms at ``state``; those that are switched off count nothing.
+
+        Raises
+        ------
+        ConfigError
+            There is no such term.
+        InputError
+            The state is of another input.
+        """
+        check_state(state, self.opened.start.state)
+        checked_weights({name: self.lambdas.get(name, 0.0) for name in terms})
         problem = self.opened.problem
         weights = {name: self.lambdas[name] for name in terms if self.lambdas.get(name, 0.0) > 0}
         if not self.has_prior:

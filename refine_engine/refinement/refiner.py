@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from refine_engine.body import load_body_model
 from refine_engine.config import RefinementConfig
-from refine_engine.errors import Cancelled, OptimizationError
+from refine_engine.errors import Cancelled, InputError, OptimizationError
 from refine_engine.refinement.clock import Clock
 from refine_engine.refinement.control import RunControl
 from refine_engine.refinement.document_names import DocumentNames
 from refine_engine.refinement.input import RefinementInput
 from refine_engine.refinement.opening import open_scene
 from refine_engine.refinement.refinement_run import RefinementRun
+from refine_engine.refinement.substages import plan_of
+from refine_engine.scene import Scene
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from refine_engine.body import BodyModel
-    from refine_engine.scene import Scene
     from refine_engine.state import (
         OptimizationState,
         RefinementOutput,
@@ -35,7 +37,7 @@ class Stage5Refiner(DocumentNames):
     Parameters
     ----------
     config
-        Settings; None = the defaults.
+        Settings, or the ``stage5`` mapping of a pipeline's YAML; None = the defaults.
     body
         The body model of the input's poses; None = as the input says (embedded where it says
         nothing).
@@ -47,9 +49,15 @@ class Stage5Refiner(DocumentNames):
     """
 
     def __init__(
-        self, config: RefinementConfig | None = None, body: BodyModel | None = None
+        self,
+        config: RefinementConfig | Mapping[str, Any] | None = None,
+        body: BodyModel | None = None,
     ) -> None:
-        self.config = config or RefinementConfig()
+        self.config = (
+            RefinementConfig.from_dict(config)
+            if isinstance(config, Mapping)
+            else config or RefinementConfig()
+        )
         self._given_body = body
         self._run: RefinementRun | None = None
 
@@ -121,8 +129,10 @@ class Stage5Refiner(DocumentNames):
         ------
         Cancelled
             The caller discards the run; :attr:`output` is empty.
+        ConfigError
+            There is no such sub-stage.
         InputError
-            The input cannot be used.
+            The input cannot be used, or ``start`` is of another one.
         OptimizationError
             The loss is not finite.
         """
@@ -137,11 +147,11 @@ class Stage5Refiner(DocumentNames):
             if control.verdict == "cancel":
                 raise Cancelled
 
+        if first_substage is not None:
+            plan_of(first_substage)
+        scene = _input(refinement_input).limited(self.config.max_frames).scene
         try:
             poll()
-            if not isinstance(refinement_input, RefinementInput):
-                refinement_input = RefinementInput.from_scene(refinement_input)
-            scene = refinement_input.limited(self.config.max_frames).scene
             body = self._given_body or load_body_model(scene.gender)
             opened = open_scene(scene, body, self.config, start, poll)
             self._run = run = RefinementRun(opened, self.config)
@@ -173,6 +183,15 @@ class Stage5Refiner(DocumentNames):
             Where to start; usually ``output.state``.
         weights
             Term name to its new lambda; others keep theirs.
+
+        Raises
+        ------
+        ConfigError
+            There is no such sub-stage or term, or a lambda is out of range.
+        InputError
+            The state is of another input.
+        OptimizationError
+            Nothing ran yet, or the loss is not finite.
         """
         for snapshot in self.resolving(state, weights, sub_stage, control):
             state = snapshot.state
@@ -206,3 +225,22 @@ class Stage5Refiner(DocumentNames):
         if self._run is None:
             raise OptimizationError(what, "has no input yet", "run refine() or iterate() first")
         return self._run
+
+
+def _input(given: RefinementInput | Scene) -> RefinementInput:
+    """What the caller gave, checked.
+
+    Raises
+    ------
+    InputError
+        It is neither, or cannot be used.
+    """
+    if isinstance(given, RefinementInput):
+        return given
+    if isinstance(given, Scene):
+        return RefinementInput.from_scene(given)
+    raise InputError(
+        "the input",
+        f"is a {type(given).__name__}",
+        "give a RefinementInput, or the scene that load_results(folder) returns",
+    )
