@@ -1,5 +1,7 @@
 # Two commands are enough: `make run` and `make test`. Everything sets itself up first.
 PYTHON := .venv/bin/python
+# Packages of other programs (ROS sets these) would be imported instead of the pinned ones.
+unexport PYTHONPATH PYTHONHOME
 
 .PHONY: help setup run app test lint format bench clean
 .DEFAULT_GOAL := help

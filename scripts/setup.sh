@@ -133,19 +133,31 @@ wanted_stamp() {
     { cat pyproject.toml constraints.txt && pwd && $VENV/bin/python -VV; } | sha256sum
 }
 
+# Pip's own last words about a missing network or a full disk name some package, and no remedy.
+install() {
+    $VENV/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$@" && return
+    echo "setup: pip could not install the packages, for the reason above. It needs the network (a mirror: set PIP_INDEX_URL) and 3 GB of free space here; then repeat." >&2
+    exit 1
+}
+
 install_python_packages() {
+    if usable_venv && [ "$(cat $STAMP 2>/dev/null)" = "$(wanted_stamp)" ]; then
+        return 0
+    fi
+    if [ ! -w . ]; then
+        echo "setup: $PWD cannot be written to; clone or copy the project to a folder of yours, then repeat" >&2
+        exit 1
+    fi
     if ! usable_venv; then
         echo "setup: making $VENV"
         "$(find_python)" -m venv --clear $VENV
     fi
-    [ "$(cat $STAMP 2>/dev/null)" != "$(wanted_stamp)" ] || return 0
     rm -f $STAMP
     echo "setup: installing the pinned Python packages (a few minutes the first time)"
     # The build back end comes first and build isolation is off, so that one set of pins holds for
     # everything and a repeated set-up needs no network for it.
-    $VENV/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt hatchling
-    $VENV/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-        --no-build-isolation --editable '.[dev]'
+    install hatchling
+    install --no-build-isolation --editable '.[dev]'
     wanted_stamp >$STAMP
 }
 

@@ -152,6 +152,31 @@ def test_interrupted_installation_is_repeated(machine: Machine) -> None:
     assert len(installs(machine)) == 2
 
 
+def test_a_failed_installation_says_what_it_needs(machine: Machine) -> None:
+    machine.setup()
+    (machine.project / "constraints.txt").write_text("numpy==2.4.6\n")
+    python = machine.project / ".venv" / "bin" / "python"
+    python.write_text(python.read_text().replace("fi\n", 'fi\n[ "$3" != install ]\n'))
+    failed = machine.setup()
+    assert failed.returncode == 1
+    assert "needs the network (a mirror: set PIP_INDEX_URL) and 3 GB" in failed.stderr
+    assert not (machine.project / ".venv" / "setup.stamp").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_checkout_that_cannot_be_written_says_so(machine: Machine) -> None:
+    machine.setup()
+    machine.project.chmod(0o555)
+    try:
+        assert machine.setup().returncode == 0
+        (machine.project / "constraints.txt").write_text("numpy==2.4.6\n")
+        failed = machine.setup()
+    finally:
+        machine.project.chmod(0o755)
+    assert failed.returncode == 1
+    assert "cannot be written to; clone or copy" in failed.stderr
+
+
 def test_missing_libraries_are_installed_as_root(machine: Machine) -> None:
     machine.libraries([name for name in LIBRARIES if name != "libxcb-cursor.so.0"])
     # Installing the package puts another ldconfig in place, one that lists every library.
