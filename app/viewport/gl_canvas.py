@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable
 from typing import Any
 
-from PyQt6.QtCore import QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QSize, pyqtSignal
 from PyQt6.QtGui import QImage, QPainter
 from PyQt6.QtOpenGL import QOpenGLFramebufferObject, QOpenGLPaintDevice
 from PyQt6.QtOpenGLWidgets import QOpenGLWidget
@@ -15,11 +14,11 @@ from PyQt6.QtWidgets import QWidget
 from vtkmodules.vtkRenderingCore import vtkRenderer
 from vtkmodules.vtkRenderingOpenGL2 import vtkGenericOpenGLRenderWindow
 
-from app.viewport.render_window import Overlay, read_pixels, renderer_name
+from app.viewport.render_window import Canvas, read_pixels, renderer_name
 from app.viewport.surface import surface_format
 
 
-class GlCanvas(QOpenGLWidget):
+class GlCanvas(Canvas, QOpenGLWidget):
     """VTK inside Qt's own OpenGL widget.
 
     Parameters
@@ -34,24 +33,18 @@ class GlCanvas(QOpenGLWidget):
     """Seconds from the begin of a frame until it was on the screen."""
 
     on_screen = True
+    window_: vtkGenericOpenGLRenderWindow
 
     def __init__(self, renderer: vtkRenderer, parent: QWidget) -> None:
         super().__init__(parent)
         self.setFormat(surface_format())
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.before_frame: Callable[[], None] | None = None
-        self.overlay: Overlay | None = None
-        self.renderer_name = ""
-        self._closed = False
         self._painting = False
         self._begun = 0.0
-        self._renderer = renderer
         window = vtkGenericOpenGLRenderWindow()
-        window.SetMultiSamples(0)
         window.SetFrameBlitModeToBlitToCurrent()
         # Core contexts may refuse lines wider than one pixel: VTK then draws them itself.
         window.SetForceMaximumHardwareLineWidth(1)
-        window.AddRenderer(renderer)
+        self._hold(window, renderer)
         # VTK keeps its observers alive, and a bound method would keep the widget alive with them.
         this = weakref.ref(self)
 
@@ -64,12 +57,7 @@ class GlCanvas(QOpenGLWidget):
 
         # The stubs know only numbers of events.
         self._observer = window.AddObserver("WindowMakeCurrentEvent", make_current)  # type: ignore[arg-type]
-        self.window_ = window
         self.frameSwapped.connect(self._on_swapped)
-
-    def device_ratio(self) -> float:
-        """Device pixels per pixel of this widget (never of the screen under the cursor)."""
-        return float(self.devicePixelRatioF())
 
     def request(self) -> None:
         """Ask for one repaint."""

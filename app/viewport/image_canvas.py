@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
 
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
 from PyQt6.QtWidgets import QWidget
 from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow
 
-from app.viewport.render_window import Overlay, read_pixels, renderer_name
+from app.viewport.render_window import Canvas, read_pixels, renderer_name
 
 
-class ImageCanvas(QWidget):
+class ImageCanvas(Canvas, QWidget):
     """VTK off screen, shown as a picture: without OpenGL widgets, or with slow ones.
 
     Parameters
@@ -32,26 +31,15 @@ class ImageCanvas(QWidget):
 
     def __init__(self, renderer: vtkRenderer, parent: QWidget) -> None:
         super().__init__(parent)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.before_frame: Callable[[], None] | None = None
-        self.overlay: Overlay | None = None
-        self.renderer_name = ""
-        self._closed = False
         self._stale = True
         self._image = QImage()
-        self._renderer = renderer
         if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
             # VTK would try X first and complain before it turned to EGL by itself.
             os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
-        self.window_ = vtkRenderWindow()
-        self.window_.SetOffScreenRendering(True)
-        self.window_.SetMultiSamples(0)
-        self.window_.AddRenderer(renderer)
-
-    def device_ratio(self) -> float:
-        """Device pixels per pixel of this widget."""
-        return float(self.devicePixelRatioF())
+        window = vtkRenderWindow()
+        window.SetOffScreenRendering(True)
+        self._hold(window, renderer)
 
     def request(self) -> None:
         """Ask for one repaint."""

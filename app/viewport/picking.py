@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from vtkmodules.vtkRenderingCore import vtkCellPicker, vtkProp, vtkRenderer
 
+from app.viewport.annotations import projected
+from app.viewport.drawing import Drawing
+from app.viewport.people import BONES
+
 Array = NDArray[np.float64]
 
 NEAR_PIXELS = 12.0
@@ -15,21 +19,58 @@ NEAR_PIXELS = 12.0
 
 
 class PeoplePicker:
-    """Picks surfaces from a list of people; nothing else is ever tested."""
+    """Picks surfaces from a list of people, or bones where no surface is drawn; nothing else.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    renderer
+        Through whose camera is looked.
+    drawing
+        Who is drawn, and how.
+    """
+
+    def __init__(self, renderer: vtkRenderer, drawing: Drawing) -> None:
+        self._renderer, self._drawing = renderer, drawing
         self._picker = vtkCellPicker()
         self._picker.PickFromListOn()
         self._picker.SetTolerance(0.0)
 
-    def surface_at(
-        self, x: float, y: float, surfaces: Mapping[int, vtkProp], renderer: vtkRenderer
+    def person_at(
+        self, at: tuple[float, float], view: tuple[int, int], picture: tuple[int, int]
     ) -> tuple[int, Array] | None:
-        """Person and world point under a device pixel counted from below."""
+        """Person and world point (3,) there; None where nobody is.
+
+        Parameters
+        ----------
+        at
+            Pixel of the view, from the upper left.
+        view, picture
+            Width and height of the view in pixels, and in device pixels.
+        """
+        drawing = self._drawing
+        surfaces = drawing.crowd.surfaces()
+        if surfaces:
+            ratio = picture[0] / view[0]
+            return self._surface_at(at[0] * ratio, picture[1] - 1 - at[1] * ratio, surfaces)
+        skeletons = {}
+        if drawing.options.skeleton or drawing.options.joints:
+            camera = self._renderer.GetActiveCamera()
+            for i in drawing.person_ids():
+                joints = drawing.joints(i)
+                if joints is not None:
+                    skeletons[i] = projected(camera, joints, view)
+        found = nearest_skeleton(at, skeletons, BONES)
+        joints = None if found is None else drawing.joints(found)
+        return None if found is None or joints is None else (found, joints[0])
+
+    def _surface_at(
+        self, x: float, y: float, surfaces: Mapping[int, vtkProp]
+    ) -> tuple[int, Array] | None:
+        """Under a device pixel counted from below."""
         self._picker.InitializePickList()
         for prop in surfaces.values():
             self._picker.AddPickList(prop)
-        if not surfaces or not self._picker.Pick(x, y, 0.0, renderer):
+        if not surfaces or not self._picker.Pick(x, y, 0.0, self._renderer):
             return None
         hit = self._picker.GetActor()
         for person_id, prop in surfaces.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,13 @@ from vtkmodules.vtkRenderingCore import vtkRenderer
 from app.theme import DARK, Theme
 from app.viewport.annotations import Annotations, projected
 from app.viewport.drawing import Drawing
-from app.viewport.extent import Extent, extent_of
+from app.viewport.extent import extent_of
+from app.viewport.fine_picture import FinePicture
 from app.viewport.hand import Hand
 from app.viewport.interface import CameraMode, DisplayOptions, PersonStyle
-from app.viewport.look_through import ImageWindow
-from app.viewport.orbit import ZOOM_PER_NOTCH, Margin, Viewpoint
-from app.viewport.people import BONES
-from app.viewport.picking import PeoplePicker, nearest_skeleton
+from app.viewport.orbit import Viewpoint
+from app.viewport.picking import PeoplePicker
+from app.viewport.view_camera import ViewCamera
 from app.viewport.vtk_widget import is_software, make_canvas
 from refine_engine.scene import Scene
 from refine_engine.state import OptimizationState
@@ -37,11 +36,6 @@ REFINING_IDLE_MS = 1200
 """The same after another state: more are to be expected."""
 SHARE_FOR_DRAWING = 0.5
 """While refining at most this share of the time is spent on drawing."""
-DEFAULT_TURN, DEFAULT_ELEVATION = math.radians(34.0), math.radians(19.0)
-PICTURE_OVERSAMPLING = 2
-FINE_PICTURE = 1_300_000
-"""Pixels up to which a picture is drawn twice as large and scaled down; larger ones (of films,
-above all) have their edges smoothed like the view at rest, in a quarter of the time."""
 
 
 class SceneView(QWidget):
@@ -63,8 +57,7 @@ class SceneView(QWidget):
         self.drawing = Drawing(self.vtk_renderer, self.theme)
         # Smooth the edges of surfaces, but leave single points as sharp as they are.
         self.vtk_renderer.GetFXAAOptions().SetSubpixelBlendLimit(0.0)
-        self.viewpoint = Viewpoint()
-        self.mode: CameraMode = "orbit"
+        self._camera = ViewCamera(self.vtk_renderer, self.drawing)
         self.canvas = make_canvas(self.vtk_renderer, self)
         self.drawing.may_be_coarse = not self.canvas.on_screen
         self.canvas.before_frame = self._before_frame
@@ -78,13 +71,9 @@ class SceneView(QWidget):
         inside.addWidget(self.canvas)
         self.film = self.drawing.evidence.film
         self.film.arrived.connect(self._on_picture)
-        self._extent: Extent | None = None
-        self._image_window = ImageWindow()
-        self._picker = PeoplePicker()
+        self._picker = PeoplePicker(self.vtk_renderer, self.drawing)
         self._annotations = Annotations(self.drawing)
-        self._followed: Array | None = None
-        self._fitted_size: tuple[int, int] | None = None
-        self._picture_ratio: float | None = None
+        self._pictures = FinePicture(self.canvas, self.vtk_renderer, self.drawing)
         self._moving = self._working = False
         self._closed = False
         self._last_seconds = 0.0
@@ -115,11 +104,11 @@ class SceneView(QWidget):
     ) -> None:
         """Show another scene, or none."""
         self.drawing.set_scene(scene, body, state)
-        self._extent = self._followed = None
-        self._image_window = ImageWindow()
+        extent = None
         if scene is not None and self.drawing.bodies is not None:
-            self._extent = extent_of(scene, self.drawing.bodies)
-            self.drawing.ground.set_extent(self._extent.centre, self._extent.radius)
+            extent = extent_of(scene, self.drawing.bodies)
+            self.drawing.ground.set_extent(extent.centre, extent.radius)
+        self._camera.set_extent(extent)
         self.reset_camera()
 
     def set_people(self, styles: Mapping[int, PersonStyle]) -> None:
@@ -153,7 +142,7 @@ class SceneView(QWidget):
     def set_selection(self, person_id: int | None) -> None:
         """Highlight one person."""
         self.drawing.set_selection(person_id)
-        self._followed = None
+        self._camera.follow_another()
         self.request_render()
 
     def set_display(self, options: DisplayOptions) -> None:
@@ -163,36 +152,29 @@ class SceneView(QWidget):
 
     def set_camera_mode(self, mode: CameraMode) -> None:
         """Orbit, follow, from above or from the side."""
-        left_flat = self.viewpoint.parallel and mode in ("orbit", "follow")
-        self.mode = mode
-        self._followed = None
-        if mode in ("top", "side") or left_flat:
-            self.reset_camera()
+        self._camera.set_mode(mode, self._pixels())
         self.request_render()
 
     def look_through(self, on: bool) -> None:
         """See through the present frame's camera."""
-        self._image_window = ImageWindow()
+        self._camera.reset_window()
         self.drawing.set_through(on)
         self.request_render()
 
     def reset_camera(self) -> None:
         """Fit everything into view from the mode's default direction."""
-        self._image_window = ImageWindow()
-        extent = self._extent
-        azimuth = extent.camera_azimuth if extent is not None else 0.0
-        point = Viewpoint(azimuth=azimuth + DEFAULT_TURN, elevation=DEFAULT_ELEVATION)
-        if self.mode == "top":
-            point = Viewpoint(azimuth=azimuth, elevation=math.radians(89.0), parallel=True)
-        elif self.mode == "side":
-            side = azimuth + math.pi / 2
-            point = Viewpoint(azimuth=side, elevation=math.radians(2.0), parallel=True)
-        if extent is not None:
-            self._fitted_size = self._pixels()
-            point = point.fitted(extent.corners, self._fitted_size, Margin())
-        self.viewpoint = point
-        self._followed = None
+        self._camera.reset(self._pixels())
         self.request_render()
+
+    @property
+    def viewpoint(self) -> Viewpoint:
+        """Where the view looks at and from, when not through a camera."""
+        return self._camera.viewpoint
+
+    @property
+    def mode(self) -> CameraMode:
+        """How the view moves."""
+        return self._camera.mode
 
     def turn(self, degrees: float) -> None:
         """Turn the viewpoint about the vertical through the focal point."""
@@ -231,34 +213,7 @@ class SceneView(QWidget):
         here = self._pixels()
         if size is None:
             size = QSize(round(here[0] * ratio), round(here[1] * ratio))
-        # Painted things keep their size beside the picture: a larger picture is a finer one.
-        points = max(1.0, min(size.width() / 640.0, size.height() / 400.0, ratio))
-        finer = size.width() * size.height() <= FINE_PICTURE
-        times = PICTURE_OVERSAMPLING if finer else 1
-        thin = self.drawing.thin
-        smooth = bool(self.vtk_renderer.GetUseFXAA())
-        self.drawing.set_thin(False)
-        self.film.at_once = True
-        self._on_picture()
-        self._picture_ratio = points * times
-        self._set_smooth(not finer)
-        fine = self.canvas.grab_picture(size * times)
-        self._set_smooth(smooth)
-        self._picture_ratio = None
-        self.film.at_once = False
-        self.drawing.set_thin(thin)
-        image = fine.scaled(
-            size,
-            Qt.AspectRatioMode.IgnoreAspectRatio,
-            Qt.TransformationMode.SmoothTransformation,
-        )
-        image = image.convertToFormat(QImage.Format.Format_RGB32)
-        if not image.isNull():
-            image.setDevicePixelRatio(points)
-            painter = QPainter(image)
-            self._annotate(painter, (size.width() / points, size.height() / points))
-            painter.end()
-            image.setDevicePixelRatio(1.0)
+        image = self._pictures.take(size, self._annotate)
         self.request_render()
         return image
 
@@ -300,47 +255,28 @@ class SceneView(QWidget):
         """Make the point under the mouse the focal point."""
         hit = self._hit(at)
         if hit is not None and not self.drawing.through:
-            self._followed = None
-            self._move_to(self.viewpoint.looking_at(hit[1]))
+            self._camera.look_at(hit[1])
+            self._moved()
 
     def drag(self, dx: float, dy: float, shift: bool) -> None:
         """Turn, or shift."""
-        if self.drawing.through:
-            if self._image_window.zoom > 1.0:
-                x, y = self._image_window.shift
-                self._image_window = replace(self._image_window, shift=(x + dx, y + dy))
-                self._hurry()
-                self.request_render()
-        elif shift or self.mode == "top":
-            self._move_to(self.viewpoint.shifted(dx, dy, self.canvas.height()))
-        elif self.mode == "side":
-            self._move_to(self.viewpoint.turned(dx, 0.0))
-        else:
-            self._move_to(self.viewpoint.turned(dx, dy))
+        if self._camera.drag(dx, dy, shift, self.canvas.height()):
+            self._moved()
 
     def zoom(self, steps: float, at: QPointF | None = None) -> None:
         """Nearer by some notches of the wheel, at a point of the view."""
         width, height = self._pixels()
-        x, y = (width / 2, height / 2) if at is None else (at.x(), at.y())
-        if self.drawing.through:
-            camera = self.drawing.frame_camera()
-            if camera is not None:
-                self._image_window = self._image_window.zoomed(
-                    ZOOM_PER_NOTCH**-steps, (x, y), camera.image, (width, height)
-                )
-                self._hurry()
-                self.request_render()
-            return
-        where = ((x - width / 2) / (height / 2), (height / 2 - y) / (height / 2))
-        if self.mode == "follow":
-            where = (0.0, 0.0)
-        self._move_to(self.viewpoint.zoomed(ZOOM_PER_NOTCH**steps, where))
+        place = (width / 2, height / 2) if at is None else (at.x(), at.y())
+        if self._camera.zoom(steps, place, (width, height)):
+            self._moved()
 
     # Inside
 
     def _move_to(self, viewpoint: Viewpoint) -> None:
-        self.viewpoint = viewpoint
-        self._fitted_size = None
+        self._camera.move_to(viewpoint)
+        self._moved()
+
+    def _moved(self) -> None:
         self._hurry()
         self.request_render()
 
@@ -379,68 +315,21 @@ class SceneView(QWidget):
         self.frame_drawn.emit(seconds)
 
     def _before_frame(self) -> None:
-        self._set_ratio(self._picture_ratio or self.canvas.device_ratio())
+        self._set_ratio(self._pictures.ratio or self.canvas.device_ratio())
         self._prepare(self.canvas.window_.GetSize())
 
     def _prepare(self, size: tuple[int, int]) -> None:
         """Bring props and camera up to date for a picture of ``size`` pixels."""
         pixels = self._pixels()
-        if self._fitted_size not in (None, pixels):
-            # The first layout comes after the scene: fit again until the user moved.
-            self.reset_camera()
+        self._camera.fit(pixels)
         self.drawing.refresh()
-        camera = self.vtk_renderer.GetActiveCamera()
-        through = self.drawing.frame_camera() if self.drawing.through else None
-        if through is not None:
-            window = self._image_window
-            grown = size[0] / pixels[0]
-            x, y = window.shift
-            window = replace(window, shift=(x * grown, y * grown))
-            through.apply(camera, size, window, self.drawing.evidence.far(through))
-        else:
-            self._follow()
-            self.viewpoint.apply(camera)
-            self.vtk_renderer.ResetCameraClippingRange()
+        self._camera.apply(size, pixels)
         self.drawing.crowd.settle()
-
-    def _follow(self) -> None:
-        if self.mode != "follow":
-            return
-        people = self.drawing.person_ids()
-        selected = self.drawing.selection
-        joints = None
-        if selected in people:
-            joints = self.drawing.joints(selected)
-        elif selected is None and people:
-            joints = self.drawing.joints(people[0])
-        if joints is None:
-            return
-        pelvis = joints[0]
-        if self._followed is None:
-            self.viewpoint = self.viewpoint.looking_at(pelvis)
-        else:
-            moved = np.asarray(self.viewpoint.focal) + pelvis - self._followed
-            self.viewpoint = self.viewpoint.looking_at(moved)
-        self._followed = pelvis.copy()
-        self._fitted_size = None
 
     def _hit(self, at: QPointF) -> tuple[int, Array] | None:
         size = self._pixels()
         self._prepare(self.canvas.window_.GetSize())
-        surfaces = self.drawing.crowd.surfaces()
-        if surfaces:
-            ratio = self.canvas.device_ratio()
-            x, y = at.x() * ratio, self.canvas.window_.GetSize()[1] - 1 - at.y() * ratio
-            return self._picker.surface_at(x, y, surfaces, self.vtk_renderer)
-        skeletons = {}
-        if self.drawing.options.skeleton or self.drawing.options.joints:
-            for i in self.drawing.person_ids():
-                joints = self.drawing.joints(i)
-                if joints is not None:
-                    skeletons[i] = projected(self.vtk_renderer.GetActiveCamera(), joints, size)
-        found = nearest_skeleton((at.x(), at.y()), skeletons, BONES)
-        joints = None if found is None else self.drawing.joints(found)
-        return None if found is None or joints is None else (found, joints[0])
+        return self._picker.person_at((at.x(), at.y()), size, self.canvas.window_.GetSize())
 
     def _paint_overlay(self, painter: QPainter, size: QSize) -> None:
         self._annotate(painter, (float(size.width()), float(size.height())))
