@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,8 @@ class Engine:
         import refine_engine.refinement.refiner  # noqa: F401
         from refine_engine.terms.registry import TERMS
 
+        # As at the start: a full collection over everything imported takes longer than a frame.
+        gc.freeze()
         return {name: info.c_term for name, info in TERMS.items()}
 
     def summarise(self, opened: OpenedScene, output: RefinementOutput) -> Summary:

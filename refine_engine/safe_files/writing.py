@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 _ELSEWHERE = "name another folder to write to (--output)"
 
 
-def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """A compressed npz; arrays of objects are refused, so that reading never runs code."""
+def npz_bytes(arrays: Mapping[str, NDArray[Any]], *, compressed: bool = True) -> bytes:
+    """An npz; arrays of objects are refused, so that reading never runs code."""
     stream = io.BytesIO()
-    np.savez_compressed(stream, allow_pickle=False, **arrays)
+    save = np.savez_compressed if compressed else np.savez
+    save(stream, allow_pickle=False, **arrays)
     return stream.getvalue()
 
 
