@@ -3,9 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PyQt6.QtCore import Qt, QTimer
+from modal import answer_dialog
+from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication, QDialogButtonBox
+from PyQt6.QtWidgets import QDialogButtonBox
 
 from app.dialogs.reading import ReadingDialog
 from app.main_window import MainWindow
@@ -17,15 +18,13 @@ LEFT = Qt.MouseButton.LeftButton
 def open_with(window: MainWindow, fill) -> None:  # type: ignore[no-untyped-def]
     """Answer the dialog of "Open folder with" by ``fill`` and press Open."""
 
-    def answer() -> None:
-        dialog = QApplication.activeModalWidget()
-        assert isinstance(dialog, ReadingDialog)
+    def answer(dialog: ReadingDialog) -> None:
         fill(dialog)
         button = dialog.buttons.button(QDialogButtonBox.StandardButton.Open)
         assert button is not None
         QTest.mouseClick(button, LEFT)
 
-    QTimer.singleShot(0, answer)
+    answer_dialog(ReadingDialog, answer)
     window.registry["file.open_with"].trigger()
 
 

@@ -4,9 +4,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from PyQt6.QtCore import QPoint, Qt, QTimer
+from modal import answer_dialog
+from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication, QCheckBox, QComboBox, QDialogButtonBox, QSpinBox
+from PyQt6.QtWidgets import QCheckBox, QComboBox, QDialogButtonBox, QSpinBox
 
 from app.dialogs.run_settings import RunSettingsDialog
 from app.main_window import MainWindow
@@ -18,17 +19,13 @@ LEFT = Qt.MouseButton.LeftButton
 def edit(window: MainWindow, fill: Callable[[RunSettingsDialog], None]) -> None:
     """Open the dialog by its button in the window, fill it in, and press OK."""
 
-    def answer() -> None:
-        dialog = QApplication.activeModalWidget()
-        assert isinstance(dialog, RunSettingsDialog)
-        try:
-            fill(dialog)
-        finally:
-            ok = dialog.buttons.button(QDialogButtonBox.StandardButton.Ok)
-            assert ok is not None
-            QTest.mouseClick(ok, LEFT)
+    def answer(dialog: RunSettingsDialog) -> None:
+        fill(dialog)
+        ok = dialog.buttons.button(QDialogButtonBox.StandardButton.Ok)
+        assert ok is not None
+        QTest.mouseClick(ok, LEFT)
 
-    QTimer.singleShot(0, answer)
+    answer_dialog(RunSettingsDialog, answer)
     QTest.mouseClick(window.sub_stages.settings_button, LEFT)
 
 
