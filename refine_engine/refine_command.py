@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from refine_engine.importers.inspect_command import add_input_options
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import FrameType
@@ -57,8 +59,7 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
         metavar="SUBSTAGE",
         help="leave out root, smpl, motion, environmental, scale or final (may be repeated)",
     )
-    parser.add_argument("--fps", type=float, metavar="F", help="frames a second of the video")
-    parser.add_argument("--body", metavar="FILE", help="SMPL model file (default: the embedded)")
+    add_input_options(parser)
     parser.add_argument(
         "--prior", metavar="FILE", help="HuMoR checkpoint (default: the embedded motion prior)"
     )
@@ -87,6 +88,9 @@ def run(args: argparse.Namespace) -> int:
             config=config,
             fps=args.fps,
             body_file=args.body,
+            video=args.video,
+            keypoints=args.keypoints,
+            up=args.up,
             resume=args.resume,
             control=control,
             watch=progress.show,

@@ -108,6 +108,9 @@ def refine_folder(
     config: RefinementConfig | None = None,
     fps: float | None = None,
     body_file: str | Path | None = None,
+    video: str | Path | None = None,
+    keypoints: str | Path | None = None,
+    up: str | None = None,
     resume: bool = False,
     control: RunControl | None = None,
     watch: Callable[[Snapshot], None] | None = None,
@@ -126,6 +129,8 @@ def refine_folder(
         Frames per second of the video; None = the video's, else 30 with a warning.
     body_file
         SMPL model file; None = the embedded body.
+    video, keypoints, up
+        As for :func:`refine_engine.importers.load_results`; None = what lies in the folder.
     resume
         Go on from ``checkpoint.npz`` of an earlier run in ``output``.
     control
@@ -142,9 +147,9 @@ def refine_folder(
     """
     folder = Path(folder)
     config = config or RefinementConfig()
-    scene = load_results(folder, fps=fps)
+    body = load_body_model(search=(body_file,))
+    scene = load_results(folder, fps=fps, video=video, keypoints=keypoints, body=body, up=up)
     target = Path(output) if output is not None else _default_output(folder, scene)
-    body = load_body_model(scene.gender, search=(body_file,))
     refinement_input = RefinementInput.from_scene(scene).limited(config.max_frames)
     with only_writer(target):
         checkpoint = read_checkpoint(target / CHECKPOINT_FILE) if resume else None

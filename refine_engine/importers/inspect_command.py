@@ -20,6 +20,13 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
         ),
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the results folder")
+    add_input_options(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    parser.set_defaults(run=run)
+
+
+def add_input_options(parser: argparse.ArgumentParser) -> None:
+    """Add what a folder itself may not say: `inspect` and `refine` understand the same."""
     parser.add_argument("--fps", type=float, metavar="F", help="frames a second of the video")
     parser.add_argument("--video", type=Path, metavar="FILE", help="the video it was made from")
     parser.add_argument(
@@ -35,8 +42,6 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
         "--up=-y (default: estimated)",
     )
     parser.add_argument("--body", metavar="FILE", help="SMPL model file (default: the embedded)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -278,6 +278,31 @@ def test_nobody_of_an_earlier_run_stays_in_the_results(sample: Path) -> None:
     assert (output / "person_001" / "mine.txt").is_file()
 
 
+def test_keypoints_and_up_may_lie_elsewhere(
+    sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `inspect` can be told, `refine` can be told too."""
+    people = []
+    for i in (1, 2):
+        place = sample / "3_pose_estimation" / f"person_{i:03d}"
+        frames = json.loads((place / "metadata.json").read_text())["frames"]
+        stored = np.load(place / "keypoints_2d.npy")
+        people += [
+            {"image_id": frame, "keypoints": row.ravel().tolist(), "score": 0.9}
+            for frame, row in zip(frames, stored, strict=True)
+        ]
+        (place / "keypoints_2d.npy").unlink()
+    detections = tmp_path / "detections.json"
+    detections.write_text(json.dumps(people))
+    assert cli.main(["refine", str(sample), *QUICK_SETTINGS]) == 0
+    assert "missing: No 2-D keypoints" in capsys.readouterr().out
+    command = ["refine", str(sample), *QUICK_SETTINGS, "--keypoints", str(detections), "--up=-y"]
+    assert cli.main(command) == 0
+    assert "No 2-D keypoints" not in capsys.readouterr().out
+    assert cli.main(["refine", str(sample), "--up", "w"]) == 2
+    assert "use x, y or z with an optional sign" in capsys.readouterr().err
+
+
 def test_two_runs_do_not_write_one_folder_at_once(
     sample: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
