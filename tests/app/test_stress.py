@@ -17,7 +17,8 @@ from refine_engine.exporters.formats import FORMATS
 from refine_engine.state import SUBSTAGES
 
 SKIPPED = {
-    # These wait for the user in a dialog of the system.
+    # These wait for the user in a dialog.
+    *("file.open_with", "file.load_result", "run.settings"),
     *("file.open", "file.load_session", "file.save_session", "file.load_settings"),
     *("file.save_settings", "file.export", "file.export_losses", "file.screenshot"),
     *("file.turntable", "file.overlay"),
