@@ -78,6 +78,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         # complain once more when it flushes at exit.
         sys.stdout = None
         return DONE
+    except MemoryError as error:
+        if args.debug:
+            raise
+        reason = str(error).splitlines()[0] if str(error) else "none is left"
+        sys.stderr.write(
+            f"smpl-refiner: there is not enough memory ({reason}); close other programs, use fewer "
+            "frames (--max-frames), or check what the files claim to hold.\n"
+        )
+        return FAILED
     except Exception as error:
         if args.debug:
             raise

@@ -26,7 +26,7 @@ from refine_engine.safe_files.signatures import file_kind, kind_of, read_head, r
 if TYPE_CHECKING:
     from types import TracebackType
 
-MAX_ARRAY_BYTES = 8 * 1024**3
+MAX_ARRAY_BYTES = 2 * 1024**3
 """Largest array that is read into memory; a memory-mapped one may be larger."""
 MAX_HEADER_BYTES = 64 * 1024
 MAX_MEMBERS = 100_000

@@ -83,6 +83,19 @@ def test_a_defect_of_the_program_is_named_as_one(
         cli.main(["try", "--debug"])
 
 
+def test_too_little_memory_is_no_defect(
+    command: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: argparse.Namespace) -> int:
+        raise MemoryError("Unable to allocate 5.96 GiB")
+
+    command.action = fail
+    assert cli.main(["try"]) == 1
+    text = capsys.readouterr().err
+    assert "not enough memory (Unable to allocate 5.96 GiB)" in text
+    assert "defect" not in text
+
+
 def test_kernels_without_a_place_say_what_to_set(
     command: types.SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
