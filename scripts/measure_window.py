@@ -63,8 +63,9 @@ class Window:
         import gc
         import tempfile
 
-        from app.__main__ import prepare_opengl
+        from app.__main__ import prepare_opengl, spare_collections
 
+        gc.disable()
         prepare_opengl()
         from PyQt6.QtCore import QSettings, QSize
         from PyQt6.QtWidgets import QApplication
@@ -82,8 +83,7 @@ class Window:
         self.drawn: list[float] = []
         self.session.scene_changed.connect(self._watch)
         self.window.show()
-        gc.collect()
-        gc.freeze()
+        spare_collections()
         self.window.files.open(folder)
         self.until(lambda: bool(self.drawn))
         self.first_frame = seconds_alive()

@@ -11,7 +11,7 @@ import numpy as np
 from refine_engine.errors import InputError
 from refine_engine.importers.folder import numbered_files
 from refine_engine.importers.image_size import DEPTH_FILE
-from refine_engine.importers.maps import CheckedFiles, find_maps, read_map, spread
+from refine_engine.importers.maps import CheckedFiles, MapFile, find_maps, read_map, spread
 from refine_engine.importers.masks import FolderMasks
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def open_depth(
     return depth
 
 
-def _has_depth(path: Path) -> bool:
+def _has_depth(path: MapFile) -> bool:
     sample = np.asarray(read_map(path)[::16, ::16], dtype=np.float64)
     return bool((np.isfinite(sample) & (sample > 0)).any())
 

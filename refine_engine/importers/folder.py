@@ -116,16 +116,16 @@ def people_without_number(stage: Path) -> list[Path]:
     ]
 
 
-def numbered_files(folder: Path, pattern: re.Pattern[str]) -> dict[int, Path]:
+def numbered_files(folder: Path, pattern: re.Pattern[str]) -> dict[int, str]:
     """Files of a folder whose whole name matches; the key is the first group as a number."""
     if not folder.is_dir():
         return {}
-    result: dict[int, Path] = {}
+    result: dict[int, str] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             match = pattern.fullmatch(entry.name)
             if match:
-                result[int(match[1])] = folder / entry.name
+                result[int(match[1])] = entry.path
     return dict(sorted(result.items()))
 
 

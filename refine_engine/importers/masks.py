@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from refine_engine.errors import InputError
-from refine_engine.importers.maps import CheckedFiles, check_maps, find_maps, read_map
+from refine_engine.importers.maps import CheckedFiles, MapFile, check_maps, find_maps, read_map
 
 if TYPE_CHECKING:
     from refine_engine.importers.findings import FindingList
@@ -26,7 +26,7 @@ class FolderMasks:
     """Masks of a results folder (see :class:`refine_engine.scene.Masks`)."""
 
     def __init__(
-        self, dynamic: Mapping[int, Path], people: Mapping[int, Mapping[int, Path]]
+        self, dynamic: Mapping[int, MapFile], people: Mapping[int, Mapping[int, MapFile]]
     ) -> None:
         self._dynamic = dynamic
         self._people = people
@@ -111,17 +111,17 @@ def mask_size(stage: Path | None) -> tuple[int, int] | None:
 
 def _person_masks(
     stage: Path | None, findings: FindingList
-) -> tuple[dict[int, dict[int, Path]], tuple[InputError, ...]]:
+) -> tuple[dict[int, dict[int, MapFile]], tuple[InputError, ...]]:
     folder = None if stage is None else stage / "masks"
     if folder is None or not folder.is_dir():
         return {}, ()
-    found: dict[int, dict[int, Path]] = defaultdict(dict)
+    found: dict[int, dict[int, MapFile]] = defaultdict(dict)
     with os.scandir(folder) as entries:
         for entry in entries:
             match = _PERSON_FILE.fullmatch(entry.name)
             if match:
-                found[int(match[2])][int(match[1])] = folder / entry.name
-    result: dict[int, dict[int, Path]] = {}
+                found[int(match[2])][int(match[1])] = entry.path
+    result: dict[int, dict[int, MapFile]] = {}
     refused: tuple[InputError, ...] = ()
     by_position = 0
     for person, files in sorted(found.items()):
@@ -143,7 +143,7 @@ def _person_masks(
     return result, refused
 
 
-def _read(path: Path | None) -> BoolArray | None:
+def _read(path: MapFile | None) -> BoolArray | None:
     if path is None:
         return None
     try:

@@ -126,7 +126,8 @@ def _fitting(path: Path, image_size: tuple[int, int], num_frames: int) -> VideoF
 
 
 def _images(folder: Path) -> ImageFolder:
-    return ImageFolder(folder, numbered_files(folder, _FRAME_FILE))
+    files = numbered_files(folder, _FRAME_FILE)
+    return ImageFolder(folder, {frame: Path(file) for frame, file in files.items()})
 
 
 def _is_copy(path: Path) -> bool:
