@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _RERUN = "run Stage 1 (camera estimation) again"
 _IDENTITY = 1e-6
+_SHORTEST = 0.05
+"""Smallest focal length as a share of the longer side of the image; it sees 168 degrees."""
+_OPENGL = np.diag([1.0, -1.0, -1.0])
 _NO_GEOMETRY = 1.05
 """Mean VGGT confidence below which it found no reliable geometry (1 is its floor)."""
 
@@ -92,9 +95,26 @@ def read_cameras(stage: Path, findings: FindingList) -> RawCameras:
     if np.isnan(K).any():
         # The early layout stores no principal point: the image centre, as every writer uses.
         K = np.where(np.isnan(K), _centre(size), K)
+    _check_focal(path, K, size)
     method = str(metadata.get("method_used", "")).lower()
     cameras = RawCameras(R, t, K, size, method, True, confidence)
     return _judged(cameras, metadata, findings)
+
+
+def _check_focal(path: Path, K: Array, size: tuple[int, int]) -> None:
+    """Refuse focal lengths that no lens has, before everything rests on them."""
+    focals = K[:, (0, 1), (0, 1)]
+    frame = int(np.argmin(focals.min(axis=1)))
+    smallest = float(focals[frame].min())
+    if smallest >= _SHORTEST * max(size):
+        return
+    divided = np.abs(K[:, :2]).max() < 10
+    raise InputError(
+        f"{path}:intrinsics",
+        f"have a focal length of {smallest:.3g} pixels at frame {frame} in an image of {size[1]} x "
+        f"{size[0]}" + (", as after division by the image's size" if divided else ""),
+        "give them in pixels of the video",
+    )
 
 
 def static_cameras(
@@ -143,6 +163,14 @@ def _judged(cameras: RawCameras, metadata: Mapping[str, Any], findings: FindingL
             )
             return replace(cameras, estimated=False)
         return cameras
+    if geodesic_angle(_OPENGL, cameras.R[:1])[0] < 1e-3:
+        findings.reported(
+            "axes",
+            T,
+            "The first camera is turned by exactly 180 degrees about x. That is right where the "
+            "world is Y up; cameras in OpenGL's axes (y up, looking along -z) look the same and "
+            "have to be stored in OpenCV's: diag(1, -1, -1) times each of them.",
+        )
     findings.reported(
         "B3",
         T,
@@ -236,12 +264,14 @@ def _checked_rigid(path: Path, R: Array, t: Array) -> tuple[Array, Array]:
             _RERUN,
         )
     proper = nearest_rotation(R)
-    off = np.abs(R - proper).max((1, 2))
-    if (off > 1e-2).any():
-        first = int(np.argmax(off > 1e-2))
+    off = np.abs(R - proper).max((1, 2)) > 1e-2
+    if off.any():
+        first = int(np.argmax(off))
+        mirrored = np.linalg.det(R[first]) < 0
         raise InputError(
             path,
-            f"has {int((off > 1e-2).sum())} cameras whose rotation is none (first: frame {first})",
+            f"has {int(off.sum())} cameras whose rotation is none (first: frame {first}, "
+            + ("which mirrors: an axis has the wrong sign)" if mirrored else "which stretches)"),
             _RERUN,
         )
     return proper, t

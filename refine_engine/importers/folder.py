@@ -47,6 +47,9 @@ class ResultsFolder:
     """Stage 4: holds ``person_*/smpl_params_world.npz``."""
 
 
+_STAGES = ("1_camera_estimation", "2_tracking", "3_pose_estimation", "4_world_space")
+
+
 def find_results(folder: str | Path) -> ResultsFolder:
     """Locate the stages below a folder, or around it when it is itself one of the stages.
 
@@ -67,6 +70,8 @@ def find_results(folder: str | Path) -> ResultsFolder:
         raise InputError(root, "does not exist", "check the path")
     if not root.is_dir():
         raise InputError(root, "is a file", "name the results folder that contains it")
+    for name in _STAGES:
+        refuse_broken_link(root / name)
     found = _stages_below(root)
     if _is_stage(root) and (found.cameras is None or not _has_people(found)):
         around = _stages_below(root.resolve().parent)

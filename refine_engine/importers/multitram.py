@@ -60,6 +60,7 @@ def load_multitram(
     pelvis_depth = {i: float(rest_joints(body, r.betas)[0, 2]) for i, r in people.items()}
     people, K_pose = follow_focal_length(people, cameras.K, pelvis_depth, findings)
     bodies = {i: _joints(rows, body) for i, rows in people.items()}
+    _note_behind(bodies, findings)
     masks = open_masks(folder.cameras, folder.tracks, findings)
     joined = _joined(folder, cameras, bodies, masks, findings)
     depth = open_depth(
@@ -147,6 +148,21 @@ def _stand_in_cameras(
 def _joints(rows: Rows, body: BodyModel) -> BodyTrack:
     joints = joint_positions(body, rows.betas, rows.global_orient, rows.body_pose, rows.transl)
     return BodyTrack(rows.frames, joints)
+
+
+def _note_behind(bodies: Mapping[int, BodyTrack], findings: FindingList) -> None:
+    """Report people whom no camera can have seen where they are placed."""
+    for person, track in bodies.items():
+        behind = int((track.joints_cam[:, 0, 2] <= 0).sum())
+        if behind:
+            findings.reported(
+                "behind",
+                behind,
+                f"Person {person}: in {behind} of {len(track.frames)} rows the pelvis lies behind "
+                "the camera, where it cannot have been seen; 'transl' is in the camera's axes (x "
+                "right, y down, z forward), metres.",
+                person,
+            )
 
 
 def _joined(

@@ -182,8 +182,12 @@ def test_without_stage_1_the_size_comes_from_the_video_or_is_guessed(
     [
         ({"poses": np.full((24, 4, 4), np.nan)}, "24 cameras with NaN"),
         ({"poses": np.tile(np.eye(4) * 2, (24, 1, 1))}, "last row other than"),
-        ({"poses": np.tile(np.diag([2.0, 1, 1, 1]), (24, 1, 1))}, "whose rotation is none"),
-        ({"poses": np.tile(np.diag([-1.0, 1, 1, 1]), (24, 1, 1))}, "whose rotation is none"),
+        ({"poses": np.tile(np.diag([2.0, 1, 1, 1]), (24, 1, 1))}, "rotation is none.*stretches"),
+        ({"poses": np.tile(np.diag([-1.0, 1, 1, 1]), (24, 1, 1))}, "rotation is none.*mirrors"),
+        (
+            {"intrinsics": np.tile(np.diag([1.2, 1.6, 1]), (24, 1, 1))},
+            r"focal length of 1\.2 pixels at frame 0 in an image of 96 x 64, as after division",
+        ),
         ({"poses": np.eye(4)}, r"shape \(4, 4\) instead of"),
         ({"poses": np.zeros((0, 4, 4)), "intrinsics": np.zeros((0, 3, 3))}, "holds no cameras"),
         ({"intrinsics": np.tile(np.eye(3), (23, 1, 1))}, r"for 24 cameras"),
@@ -211,3 +215,22 @@ def test_damaged_metadata_do_not_prevent_opening(truth: folders.Truth) -> None:
     scene = load_results(truth.root)
     assert scene.cameras.image_size == folders.SIZE
     assert "unreadable" in scene.report.codes()
+
+
+def test_cameras_that_may_be_in_opengls_axes_are_pointed_at(truth: folders.Truth) -> None:
+    assert "axes" not in load_results(truth.root).report.codes()
+    poses = np.tile(np.eye(4), (folders.FRAMES, 1, 1))
+    poses[:, :3, :3], poses[:, :3, 3] = truth.R_recon, truth.t_recon
+    folders.write_cameras(truth, poses=np.diag([1.0, -1.0, -1.0, 1.0]) @ poses)
+    (finding,) = [f for f in load_results(truth.root).report.findings if f.code == "axes"]
+    assert "diag(1, -1, -1)" in finding.message
+
+
+def test_somebody_behind_the_camera_is_reported(truth: folders.Truth) -> None:
+    place = truth.person(1) / "smpl_params_camera.npz"
+    arrays = dict(np.load(place))
+    arrays["transl"][:5, 2] *= -1
+    np.savez(place, **arrays)
+    (finding,) = [f for f in load_results(truth.root).report.findings if f.code == "behind"]
+    assert (finding.person, finding.count) == (1, 5)
+    assert f"in 5 of {len(truth.frames[1])} rows" in finding.message
