@@ -6,7 +6,7 @@ import math
 from typing import Protocol
 
 from PyQt6.QtCore import QEvent, QObject, QPointF, Qt
-from PyQt6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
+from PyQt6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QWheelEvent
 
 CLICK_PIXELS = 4.0
 """A press that moved less than this is a click."""
@@ -32,6 +32,17 @@ class Handled(Protocol):
     def zoom(self, steps: float, at: QPointF | None = None) -> None:
         """Nearer by some notches of the wheel, at a point of the view."""
         ...
+
+    def show_focus(self, on: bool) -> None:
+        """Show that the keys go here, or no more."""
+        ...
+
+
+_BY_KEYS = (
+    Qt.FocusReason.TabFocusReason,
+    Qt.FocusReason.BacktabFocusReason,
+    Qt.FocusReason.ShortcutFocusReason,
+)
 
 
 class Hand(QObject):
@@ -64,6 +75,10 @@ class Hand(QObject):
             used = True
         elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
             used = self.key(event)
+        elif isinstance(event, QFocusEvent):
+            # Who came with the mouse knows where the mouse is.
+            self._view.show_focus(event.gotFocus() and event.reason() in _BY_KEYS)
+            return super().eventFilter(watched, event)
         else:
             return super().eventFilter(watched, event)
         if used:

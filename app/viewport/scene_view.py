@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QPointF, QSize, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QImage, QPainter
+from PyQt6.QtGui import QColor, QImage, QPainter, QPen
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 from vtkmodules.vtkRenderingCore import vtkRenderer
 
@@ -74,7 +74,7 @@ class SceneView(QWidget):
         self._picker = PeoplePicker(self.vtk_renderer, self.drawing)
         self._annotations = Annotations(self.drawing)
         self._pictures = FinePicture(self.canvas, self.vtk_renderer, self.drawing)
-        self._moving = self._working = False
+        self._moving = self._working = self._focused = False
         self._closed = False
         self._last_seconds = 0.0
         self._last_end = 0.0
@@ -263,6 +263,11 @@ class SceneView(QWidget):
         if self._camera.drag(dx, dy, shift, self.canvas.height()):
             self._moved()
 
+    def show_focus(self, on: bool) -> None:
+        """Frame the view while keys that were brought here by keys go to it."""
+        self._focused = on
+        self.request_render()
+
     def zoom(self, steps: float, at: QPointF | None = None) -> None:
         """Nearer by some notches of the wheel, at a point of the view."""
         width, height = self._pixels()
@@ -333,6 +338,10 @@ class SceneView(QWidget):
 
     def _paint_overlay(self, painter: QPainter, size: QSize) -> None:
         self._annotate(painter, (float(size.width()), float(size.height())))
+        if self._focused:
+            painter.setPen(QPen(QColor(self.theme.accent), 2.0))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(1, 1, size.width() - 2, size.height() - 2)
 
     def _annotate(self, painter: QPainter, size: tuple[float, float]) -> None:
         metres = self.viewpoint.metres_per_pixel(round(size[1]))

@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from made_up import COLOURS, Shown, looks_like, make_state, rgb_of
-from PyQt6.QtCore import QSize
+from PyQt6.QtCore import QEvent, QSize, Qt
+from PyQt6.QtGui import QColor, QFocusEvent
+from PyQt6.QtWidgets import QApplication
 
+from app.theme import DARK
 from app.viewport.interface import SceneViewProtocol
 from app.viewport.scene_view import IDLE_MS
 from refine_engine.body import JOINT_INDEX, BodyModel
@@ -294,3 +297,19 @@ def test_the_view_has_all_that_the_window_asks(shown: Shown) -> None:
     assert np.isfinite(shown.view.viewpoint.distance)
     assert isinstance(shown.view.draws_on_screen, bool)
     assert callable(shown.view.turn)
+
+
+def test_focus_by_keys_is_seen_and_by_the_mouse_is_not(shown: Shown) -> None:
+    view, accent = shown.view, QColor(DARK.accent)
+    frame = [accent.red(), accent.green(), accent.blue()]
+    for reason, seen in (
+        (Qt.FocusReason.TabFocusReason, True),
+        (Qt.FocusReason.MouseFocusReason, False),
+        (Qt.FocusReason.BacktabFocusReason, True),
+    ):
+        view.canvas.clearFocus()
+        QApplication.sendEvent(view.canvas, QFocusEvent(QEvent.Type.FocusIn, reason))
+        corner = shown.pixels()[1, 150]
+        assert (np.abs(corner - frame).max() <= 2) == seen
+    QApplication.sendEvent(view.canvas, QFocusEvent(QEvent.Type.FocusOut))
+    assert np.abs(shown.pixels()[1, 150] - frame).max() > 2
