@@ -24,6 +24,8 @@ _RERUN = "run Stage 1 (camera estimation) again"
 _IDENTITY = 1e-6
 _SHORTEST = 0.05
 """Smallest focal length as a share of the longer side of the image; it sees 168 degrees."""
+_LONGEST = 1000.0
+"""Largest one; it sees a twentieth of a degree."""
 _OPENGL = np.diag([1.0, -1.0, -1.0])
 _NO_GEOMETRY = 1.05
 """Mean VGGT confidence below which it found no reliable geometry (1 is its floor)."""
@@ -104,15 +106,15 @@ def read_cameras(stage: Path, findings: FindingList) -> RawCameras:
 def _check_focal(path: Path, K: Array, size: tuple[int, int]) -> None:
     """Refuse focal lengths that no lens has, before everything rests on them."""
     focals = K[:, (0, 1), (0, 1)]
-    frame = int(np.argmin(focals.min(axis=1)))
-    smallest = float(focals[frame].min())
-    if smallest >= _SHORTEST * max(size):
+    strange = (focals < _SHORTEST * max(size)) | (focals > _LONGEST * max(size))
+    if not strange.any():
         return
+    frame, axis = (int(k) for k in np.argwhere(strange)[0])
     divided = np.abs(K[:, :2]).max() < 10
     raise InputError(
         f"{path}:intrinsics",
-        f"have a focal length of {smallest:.3g} pixels at frame {frame} in an image of {size[1]} x "
-        f"{size[0]}" + (", as after division by the image's size" if divided else ""),
+        f"have a focal length of {focals[frame, axis]:.3g} pixels at frame {frame} in an image of "
+        f"{size[1]} x {size[0]}" + (", as after division by the image's size" if divided else ""),
         "give them in pixels of the video",
     )
 

@@ -188,6 +188,10 @@ def test_without_stage_1_the_size_comes_from_the_video_or_is_guessed(
             {"intrinsics": np.tile(np.diag([1.2, 1.6, 1]), (24, 1, 1))},
             r"focal length of 1\.2 pixels at frame 0 in an image of 96 x 64, as after division",
         ),
+        (
+            {"intrinsics": np.tile(np.diag([1e30, 1e30, 1]), (24, 1, 1))},
+            r"focal length of 1e\+30 pixels at frame 0 in an image of 96 x 64; give",
+        ),
         ({"poses": np.eye(4)}, r"shape \(4, 4\) instead of"),
         ({"poses": np.zeros((0, 4, 4)), "intrinsics": np.zeros((0, 3, 3))}, "holds no cameras"),
         ({"intrinsics": np.tile(np.eye(3), (23, 1, 1))}, r"for 24 cameras"),
