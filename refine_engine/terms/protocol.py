@@ -105,6 +105,9 @@ class Track:
     """Entered standing height, metres."""
     size_measured: float
     """Body size (1 = mean body) of Stage 3's betas."""
+    liveliness: Array | None = None
+    """(n,) expected acceleration around each frame over that of recorded motion, as the measured
+    poses tell it (:mod:`.liveliness`); None = unknown."""
     depth: DepthEvidence | None = None
     """Depth samples; chosen anew at the begin of a sub-stage, None before and without maps."""
 

@@ -2,6 +2,12 @@
 
 A velocity term would pull people to stand still (and drag alpha along). Joint accelerations are
 divided by the body size: in metres, a smaller scene would always look smoother.
+
+Beside the motion prior the weight follows each person's liveliness from stretch to stretch
+(:mod:`.liveliness`): one weight for everybody either lets people tremble who stand, or flattens
+people who run. This is the hierarchical model of an unknown precision (empirical Bayes, automatic
+relevance determination) with a milder exponent than its 2, as the transitions know regimes of
+motion too.
 """
 
 from __future__ import annotations
@@ -36,8 +42,13 @@ INFO = TermInfo(
 
 
 SHARE_WITH_PRIOR = 0.12
-"""Share of the weight while the motion prior counts, which expects accelerations itself: together
-at full weight they flatten motion below the truth's jitter (measured, see docs/motion-prior.md)."""
+"""Share of the weight while the motion prior counts, which expects accelerations itself, for a
+person as lively as recorded motion on average: together at full weight they flatten motion below
+the truth's jitter (measured, see docs/motion-prior.md)."""
+SHARE_POWER = 1.5
+"""The share falls with this power of liveliness..."""
+SHARE_LIMITS = (0.08, 1.5)
+"""...within these limits. Chosen on scenes of training clips, checked on others."""
 
 
 @njit(nogil=True, cache=True)
@@ -139,6 +150,14 @@ def joint_weights(fps: float) -> tuple[Array, Array]:
     return rate / statistics.joint_acceleration**2, turns
 
 
+def share_with_prior(track: Track) -> Array:
+    """Share (n,) of the weight that is left beside the prior; row t is frames t, t + 1, t + 2."""
+    share = np.full(len(track), SHARE_WITH_PRIOR)
+    if track.liveliness is not None and len(track) > 2:
+        share[:-2] = SHARE_WITH_PRIOR * track.liveliness[1:-1] ** -SHARE_POWER
+    return np.asarray(np.clip(share, *SHARE_LIMITS))
+
+
 class Smooth:
     """Acceleration of joints (scale-free) and of their turns."""
 
@@ -149,12 +168,13 @@ class Smooth:
     ) -> float:
         """See :class:`refine_engine.terms.protocol.Term`."""
         m = NOTHING if model is None else model
+        link = track.link2
         if "cvae" in common.active:
-            weight *= SHARE_WITH_PRIOR
+            link = link * share_with_prior(track)
         joints, turns = joint_weights(track.fps)
         by_joints = acceleration_loss(
             posed.points,
-            track.link2,
+            link,
             weight * joints,
             1.0 / posed.size,
             model is not None,
@@ -165,7 +185,7 @@ class Smooth:
         )
         by_turns = turn_acceleration_loss(
             posed.R,
-            track.link2,
+            link,
             weight * turns,
             model is not None,
             m.turn_gradient,

@@ -9,6 +9,7 @@ import numpy as np
 
 from refine_engine.body import body_size, joint_kinematics, rest_joints
 from refine_engine.geometry.cameras import MIN_DEPTH_M, project, to_camera
+from refine_engine.terms.liveliness import liveliness
 from refine_engine.terms.points import body_layout
 from refine_engine.terms.protocol import Track
 
@@ -118,6 +119,7 @@ def build_track(
         link2=link2,
         stature=config.stature.get(person.id),
         size_measured=float(body_size(body, person.betas).value),
+        liveliness=liveliness(rest_joints(body, person.betas), measured, observed, scene.fps),
     )
 
 
