@@ -1,4 +1,4 @@
-"""HuMoR as the term ``cvae``: distance of each state from what the decoder makes of it.
+"""HuMoR as the term ``cvae``: how far each step is from what the networks make of it.
 
 States stay the variables. Before each iteration all transitions go through the networks in one
 batch (never a roll-out). A transition's energy is the least over latents ``z`` of
@@ -7,9 +7,10 @@ batch (never a roll-out). A transition's energy is the least over latents ``z`` 
 
 with mean and deviation from HuMoR's conditional prior, D its decoder, and the distance whitened and
 robust: a likely transition is one that a likely latent explains. The search begins at the encoder's
-mean. The decoded state is then a fixed target for the iteration, so the step stays Gauss-Newton (at
-the least over z the energy's slope is that of the distance); the targets move with the next
-refresh. A transition that HuMoR cannot reproduce is a far one, and a Student-t lets it go.
+mean. The decoded *step* from frame to frame is then fixed for the iteration, so that what follows
+stays Gauss-Newton over both frames (at the least over z the energy's slope is that of the
+distance); steps are decoded anew before the next. A transition that HuMoR cannot reproduce is a far
+one, and a Student-t lets it go.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 from numba import njit
 
 from refine_engine.body import rest_joints
-from refine_engine.geometry.rotations import interpolate_rotations, log_so3, rotation_between
+from refine_engine.geometry.rotations import exp_so3, log_so3, rotation_between
 from refine_engine.motion_prior.transition import PRIOR_RATE
 from refine_engine.terms.pose import _log_and_jacobian as log_and_jacobian
 from refine_engine.terms.registry import CVAE_INFO
@@ -35,10 +36,10 @@ if TYPE_CHECKING:
     from refine_engine.terms.model import PersonModel
     from refine_engine.terms.protocol import Common, Posed, Track
 
-TURN_SIGMA = 0.05
-"""Standard deviation of a component of a joint's turn about the decoded one, radians."""
-PLACE_SIGMA = 0.02
-"""Of a coordinate of the place, metres at body size 1."""
+TURN_SIGMA = 0.02
+"""Standard deviation of a component of a joint's turn in 1/30 s about the decoded one, radians."""
+PLACE_SIGMA = 0.008
+"""Of a coordinate of the move in 1/30 s, metres at body size 1."""
 FREEDOM = 16.0
 TURNS = 22
 """Root and joints 1..21, which HuMoR's state holds."""
@@ -48,12 +49,13 @@ UP = np.array([0.0, 1.0, 0.0])
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """What the decoder says about frames 1 and later."""
+    """What the decoder says about the steps into frames 1 and later."""
 
-    R: Array
-    """(n, 22, 3, 3) root in the world, then joints; frame 0 is unused."""
-    transl: Array
-    """(n, 3) world."""
+    turns: Array
+    """(n, 22, 3, 3) turns of the root (in the earlier frame's root) and of joints since the frame
+    before; frame 0 is unused."""
+    steps: Array
+    """(n, 3) moves since the frame before, world, metres."""
     nats: Array
     """(n,) -log N(z; prior(x(t - 1))) of the transition into each frame, z the posterior's mean;
     frame 0 is 0."""
@@ -94,20 +96,23 @@ class HumorPrior:
         if targets is None or len(track) < 2:
             return 0.0
         links = np.append(0.0, track.link1[:-1]) * (weight * PRIOR_RATE / track.fps)
-        gradient, blocks = _NO_GRADIENT, _NO_BLOCKS
+        gradient, here, beside = _NO_GRADIENT, _NO_BLOCKS, _NO_BLOCKS
         if model is not None:
-            dense = model.dense_blocks()
-            gradient, blocks = dense.gradient, dense.here
-        total, sized = target_loss(
+            dense = model.dense_blocks(reach=1)
+            assert dense.next is not None
+            gradient, here, beside = dense.gradient, dense.here, dense.next
+        share = PRIOR_RATE / track.fps
+        total, sized = step_loss(
             posed.R,
             posed.transl,
-            targets.R,
-            targets.transl,
+            targets.turns,
+            targets.steps,
             links,
-            PLACE_SIGMA * posed.size,
+            (TURN_SIGMA * share, PLACE_SIGMA * share * posed.size),
             model is not None,
             gradient,
-            blocks,
+            here,
+            beside,
         )
         if model is not None:
             model.size_gradient -= float(sized)
@@ -130,8 +135,11 @@ class HumorPrior:
         if not seen.any():
             return None
         found = decoded_targets(self.model, track.fps, posed, common)
-        away = log_so3(np.swapaxes(found.R[1:], -1, -2) @ posed.R[1:, :TURNS]) / TURN_SIGMA
-        place = (posed.transl[1:] - found.transl[1:]) / (PLACE_SIGMA * posed.size)
+        share = PRIOR_RATE / track.fps
+        turned = np.swapaxes(posed.R[:-1, :TURNS], -1, -2) @ posed.R[1:, :TURNS]
+        away = log_so3(np.swapaxes(found.turns[1:], -1, -2) @ turned) / (TURN_SIGMA * share)
+        place = np.diff(posed.transl, axis=0) - found.steps[1:]
+        place /= PLACE_SIGMA * share * posed.size
         q = (away**2).sum((1, 2)) + (place**2).sum(1)
         pull = np.minimum((FREEDOM + _DIMENSIONS) / (FREEDOM + q), 1.0)
         return float(found.nats[1:][seen].mean()), float(pull[seen].mean())
@@ -142,28 +150,41 @@ _NO_BLOCKS = np.zeros((0, 69, 69))
 
 
 @njit(nogil=True, cache=True)
-def target_loss(  # type: ignore[no-untyped-def]
-    R, transl, target_R, target_transl, links, place_sigma, with_model, gradient, blocks
+def step_loss(  # type: ignore[no-untyped-def]
+    R, transl, turns, steps, links, sigmas, with_model, gradient, here, beside
 ):
-    """Sum of w (nu + d) / 2 log(1 + q / nu); also the sum of w r^2 of places (for the size)."""
+    """Sum of w (nu + d) / 2 log(1 + q / nu); also the sum of w r^2 of places (for the size).
+
+    ``sigmas`` are those of a turn (radians) and of a move (metres) in one frame.
+    """
     total = 0.0
     sized = 0.0
     r = np.empty((TURNS, 3))
     J = np.empty((TURNS, 3, 3))
-    turn = 1.0 / (TURN_SIGMA * TURN_SIGMA)
-    place = 1.0 / (place_sigma * place_sigma)
+    M = np.empty((TURNS, 3, 3))
+    back = np.empty((3, 3))
+    d = np.empty(3)
+    turn = 1.0 / (sigmas[0] * sigmas[0])
+    place = 1.0 / (sigmas[1] * sigmas[1])
     for t in range(1, R.shape[0]):
         if links[t] == 0.0:
             continue
         q = 0.0
         away = 0.0
         for j in range(TURNS):
-            log_and_jacobian(target_R[t, j], R[t, j], r[j], J[j])
+            for c in range(3):
+                for e in range(3):
+                    M[j, c, e] = (
+                        R[t - 1, j, 0, c] * R[t, j, 0, e]
+                        + R[t - 1, j, 1, c] * R[t, j, 1, e]
+                        + R[t - 1, j, 2, c] * R[t, j, 2, e]
+                    )
+            log_and_jacobian(turns[t, j], M[j], r[j], J[j])
             for c in range(3):
                 q += turn * r[j, c] * r[j, c]
         for c in range(3):
-            d = transl[t, c] - target_transl[t, c]
-            away += place * d * d
+            d[c] = transl[t, c] - transl[t - 1, c] - steps[t, c]
+            away += place * d[c] * d[c]
         q += away
         total += links[t] * 0.5 * (FREEDOM + _DIMENSIONS) * np.log1p(q / FREEDOM)
         if not with_model:
@@ -171,16 +192,28 @@ def target_loss(  # type: ignore[no-untyped-def]
         w = links[t] * (FREEDOM + _DIMENSIONS) / (FREEDOM + q)
         sized += w * away
         for c in range(3):
-            gradient[t, c] += w * place * (transl[t, c] - target_transl[t, c])
-            blocks[t, c, c] += w * place
+            gradient[t, c] += w * place * d[c]
+            gradient[t - 1, c] -= w * place * d[c]
+            here[t, c, c] += w * place
+            here[t - 1, c, c] += w * place
+            beside[t - 1, c, c] -= w * place
         for j in range(TURNS):
+            # A turn exp(b) of the frame before changes M to exp(-b) M = M exp(-M^T b).
+            for m in range(3):
+                for c in range(3):
+                    back[m, c] = -(
+                        J[j, m, 0] * M[j, c, 0] + J[j, m, 1] * M[j, c, 1] + J[j, m, 2] * M[j, c, 2]
+                    )
             for c in range(3):
+                row = 3 + 3 * j + c
                 for m in range(3):
-                    gradient[t, 3 + 3 * j + c] += w * turn * J[j, m, c] * r[j, m]
+                    gradient[t, row] += w * turn * J[j, m, c] * r[j, m]
+                    gradient[t - 1, row] += w * turn * back[m, c] * r[j, m]
                     for e in range(3):
-                        blocks[t, 3 + 3 * j + c, 3 + 3 * j + e] += (
-                            w * turn * J[j, m, c] * J[j, m, e]
-                        )
+                        column = 3 + 3 * j + e
+                        here[t, row, column] += w * turn * J[j, m, c] * J[j, m, e]
+                        here[t - 1, row, column] += w * turn * back[m, c] * back[m, e]
+                        beside[t - 1, row, column] += w * turn * back[m, c] * J[j, m, e]
     return total, sized
 
 
@@ -195,18 +228,18 @@ def decoded_targets(model: HumorModel, fps: float, posed: Posed, common: Common)
     level, lift, pelvis = prior_frame(common.body, posed.betas, common.plane)
     n, share = len(joints), PRIOR_RATE / fps
     found = model.transitions(states, states_after(states, share), tolerance(posed.size))
-    R = np.array(posed.R[:, :TURNS])
-    transl = np.array(posed.transl)
+    turned, moved = np.tile(np.eye(3), (n, TURNS, 1, 1)), np.zeros((n, 3))
     predicted = found.predicted
     root = level.T @ predicted.root_orient.numpy()
     turns = np.concatenate([root[:, None], predicted.pose_body.numpy()], 1)
     place = (predicted.trans.numpy() + pelvis - lift) @ level - pelvis
-    R[1:] = interpolate_rotations(posed.R[:-1, :TURNS], turns, np.array([share]))[0]
-    transl[1:] = posed.transl[:-1] + share * (place - posed.transl[:-1])
+    whole = np.swapaxes(posed.R[:-1, :TURNS], -1, -2) @ turns
+    turned[1:] = whole if share == 1.0 else exp_so3(share * log_so3(whole))
+    moved[1:] = share * (place - posed.transl[:-1])
     none = np.zeros(n - len(found.nll))
     return Targets(
-        np.ascontiguousarray(R),
-        np.ascontiguousarray(transl),
+        turned,
+        moved,
         np.append(none, found.nll),
         np.append(none, found.surprise),
     )

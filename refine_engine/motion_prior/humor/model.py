@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MISFITS = 69
 """Numbers of a state that are compared: turns of the root and of joints 1..21, place."""
-LATENT_STEPS = 6
+LATENT_STEPS = 3
 """Steps towards the likeliest latents, before each iteration of the solver."""
 
 

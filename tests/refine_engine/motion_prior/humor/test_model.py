@@ -85,8 +85,12 @@ def test_the_batch_of_transitions_agrees_with_steps_from_the_same_states(
     assert batch.contacts.shape == (12, 9)
 
 
-def test_the_likeliest_latents_are_likelier_than_both_means(model: HumorModel) -> None:
-    """Than the posterior's and the prior's; of the decrease that SciPy finds, four fifths."""
+@pytest.mark.parametrize(("steps", "missing"), [(3, 1.0), (24, 0.1)])
+def test_the_likeliest_latents_are_likelier_than_both_means(
+    model: HumorModel, monkeypatch: pytest.MonkeyPatch, steps: int, missing: float
+) -> None:
+    """Than the posterior's and the prior's; with more steps they reach what SciPy finds."""
+    monkeypatch.setattr("refine_engine.motion_prior.humor.model.LATENT_STEPS", steps)
     states, allowed = random_states(), Tolerance(turn=0.4, place=0.3, freedom=16.0)
     plain, found = model.transitions(states), model.transitions(states, None, allowed)
     frame = canonical_frame(states[:-1], pelvis_offset(states[0]))
@@ -111,7 +115,7 @@ def test_the_likeliest_latents_are_likelier_than_both_means(model: HumorModel) -
         reached += _distance(frame.apply(found.predicted)[k], y[k], allowed)
         starts = [energy(begin)[0], energy(np.zeros(48))[0]]
         assert reached < min(starts)
-        assert reached - least < 0.2 * (min(starts) - least)
+        assert reached - least < missing * (min(starts) - least)
 
 
 def _distance(decoded: MotionState, y: torch.Tensor, allowed: Tolerance) -> float:
