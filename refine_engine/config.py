@@ -192,13 +192,24 @@ class RefinementConfig:
         return type(self).from_dict({**self.to_dict(), **changes})
 
     def with_settings(self, settings: list[str]) -> RefinementConfig:
-        """Apply ``KEY=VALUE`` texts as the command line gives them (values in YAML)."""
+        """Apply ``KEY=VALUE`` texts as the command line gives them (values in YAML).
+
+        Raises
+        ------
+        ConfigError
+            A text has no '=', its value is no YAML, or the key or value is refused.
+        """
         changes: dict[str, Any] = {}
         for text in settings:
             key, sign, value = text.partition("=")
             if not sign:
                 raise ConfigError(f"--set {text}", "has no '='", "write --set KEY=VALUE")
-            changes[key.strip()] = yaml.safe_load(value)
+            try:
+                changes[key.strip()] = yaml.safe_load(value)
+            except yaml.YAMLError:
+                raise ConfigError(
+                    f"--set {text}", "has a value that cannot be read", "write it as in YAML"
+                ) from None
         return self.replace(**changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -268,7 +279,7 @@ def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
     for name in weights:
         if name not in TERM_NAMES:
             raise ConfigError(str(name), "is not a term", _suggestion(name, TERM_NAMES))
-    known = RefinementConfig().replace(**{f"lambda_{n}": v for n, v in weights.items()}).weights()
+    known = RefinementConfig().with_weights(weights).weights()
     return {name: known[name] for name in weights}
 
 

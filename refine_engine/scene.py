@@ -9,7 +9,7 @@ gravity-aligned, origin at the first camera's centre.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -64,6 +64,22 @@ class Person:
     they agree with the keypoints better than usual."""
     betas_sigma: float = 1.0
     """Standard deviation of ``betas`` as a measurement of the true shape."""
+
+    def taken(self, index: BoolArray | IntArray) -> Person:
+        """The rows that a mask or increasing row numbers select."""
+        kp = self.keypoints
+        if kp is not None:
+            kp = replace(kp, pixels=kp.pixels[index], confidence=kp.confidence[index])
+        return replace(
+            self,
+            frames=self.frames[index],
+            R_cam_root=self.R_cam_root[index],
+            body_pose=self.body_pose[index],
+            transl_cam=self.transl_cam[index],
+            observed=self.observed[index],
+            bboxes=None if self.bboxes is None else self.bboxes[index],
+            keypoints=kp,
+        )
 
 
 @dataclass(frozen=True)

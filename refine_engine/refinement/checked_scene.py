@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refine_engine.errors import InputError
-from refine_engine.scene import LAYOUT_SIZES, Person, Scene
+from refine_engine.scene import LAYOUT_SIZES, Scene
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from refine_engine.scene import BoolArray
     from refine_engine.state import OptimizationState
 
 
@@ -136,25 +135,9 @@ def first_frames(scene: Scene, count: int) -> Scene:
     for i, p in scene.people.items():
         keep = p.frames < count
         if p.observed[keep].any():
-            people[i] = _rows(p, keep)
+            people[i] = p.taken(keep)
     if not people:
         raise InputError(
             "max_frames", f"nobody is seen in the first {count} frames", "raise max_frames"
         )
     return replace(scene, cameras=cameras, people=people)
-
-
-def _rows(p: Person, keep: BoolArray) -> Person:
-    kp = p.keypoints
-    return replace(
-        p,
-        frames=p.frames[keep],
-        R_cam_root=p.R_cam_root[keep],
-        body_pose=p.body_pose[keep],
-        transl_cam=p.transl_cam[keep],
-        observed=p.observed[keep],
-        bboxes=None if p.bboxes is None else p.bboxes[keep],
-        keypoints=None
-        if kp is None
-        else replace(kp, pixels=kp.pixels[keep], confidence=kp.confidence[keep]),
-    )

@@ -145,13 +145,14 @@ def factor_blocks(here, next1, next2, reach, count):  # type: ignore[no-untyped-
 
 @njit(nogil=True, cache=True)
 def solve_lower(here, next1, next2, reach, b, count):  # type: ignore[no-untyped-def]
-    """Solve ``L y = b`` in place for the first ``count`` frames; ``b`` (n, width, columns).
+    """Solve ``L y = b`` in place for the first ``count`` frames.
 
-    Those that follow lose what couples with them. The rest is from :func:`factor_blocks`.
+    ``b`` is (n, width, columns), or (n, width) for one right side. Frames that follow lose what
+    couples with them. The rest is from :func:`factor_blocks`.
     """
-    n, width, _ = here.shape
-    y = np.empty((width, b.shape[2]), b.dtype)
-    product = np.empty((width, b.shape[2]), b.dtype)
+    n = here.shape[0]
+    y = np.empty(b.shape[1:], b.dtype)
+    product = np.empty(b.shape[1:], b.dtype)
     for t in range(count):
         np.dot(here[t], b[t], y)
         b[t] = y
@@ -165,9 +166,12 @@ def solve_lower(here, next1, next2, reach, b, count):  # type: ignore[no-untyped
 
 @njit(nogil=True, cache=True)
 def solve_upper(here, next1, next2, reach, b, count):  # type: ignore[no-untyped-def]
-    """Solve ``L^T x = b`` in place for the first ``count`` frames, given x of those that follow."""
-    n, width, _ = here.shape
-    product = np.empty((width, b.shape[2]), b.dtype)
+    """Solve ``L^T x = b`` in place for the first ``count`` frames, given x of those that follow.
+
+    ``b`` as in :func:`solve_lower`.
+    """
+    n = here.shape[0]
+    product = np.empty(b.shape[1:], b.dtype)
     for t in range(count - 1, -1, -1):
         if reach >= 1 and t + 1 < n:
             np.dot(next1[t], b[t + 1], product)
@@ -177,38 +181,6 @@ def solve_upper(here, next1, next2, reach, b, count):  # type: ignore[no-untyped
             b[t] -= product
         np.dot(here[t].T, b[t], product)
         b[t] = product
-
-
-@njit(nogil=True, cache=True)
-def solve_upper_vector(here, next1, next2, reach, b, count):  # type: ignore[no-untyped-def]
-    """As :func:`solve_upper` for one right side: ``b`` (n, width)."""
-    n, width, _ = here.shape
-    product = np.empty(width, b.dtype)
-    for t in range(count - 1, -1, -1):
-        if reach >= 1 and t + 1 < n:
-            np.dot(next1[t], b[t + 1], product)
-            b[t] -= product
-        if reach >= 2 and t + 2 < n:
-            np.dot(next2[t], b[t + 2], product)
-            b[t] -= product
-        np.dot(here[t].T, b[t], product)
-        b[t] = product
-
-
-@njit(nogil=True, cache=True)
-def solve_lower_vector(here, next1, next2, reach, b, count):  # type: ignore[no-untyped-def]
-    """As :func:`solve_lower` for one right side: ``b`` (n, width)."""
-    n, width, _ = here.shape
-    product = np.empty(width, b.dtype)
-    for t in range(count):
-        np.dot(here[t], b[t], product)
-        b[t] = product
-        if reach >= 1 and t + 1 < n:
-            np.dot(next1[t].T, b[t], product)
-            b[t + 1] -= product
-        if reach >= 2 and t + 2 < n:
-            np.dot(next2[t].T, b[t], product)
-            b[t + 2] -= product
 
 
 @njit(nogil=True, cache=True)

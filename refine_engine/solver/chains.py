@@ -15,9 +15,7 @@ import numpy as np
 from refine_engine.solver.blocks import (
     factor_blocks,
     solve_lower,
-    solve_lower_vector,
     solve_upper,
-    solve_upper_vector,
 )
 
 if TYPE_CHECKING:
@@ -136,8 +134,7 @@ def right_side(chain: Chain, columns: Array, dtype: DTypeLike) -> Blocks:
         right[: chain.count] = columns[n - chain.count :][::-1]
     else:
         right = columns[:length].astype(dtype)
-    solve = solve_lower if columns.ndim == 3 else solve_lower_vector
-    solve(chain.here, chain.next1, chain.next2, chain.reach, right, chain.count)
+    solve_lower(chain.here, chain.next1, chain.next2, chain.reach, right, chain.count)
     return right
 
 
@@ -184,9 +181,8 @@ class TwoChains:
         rows = sides[0][front.count :]
         rows += sides[1][back.count :][::-1]
         sides[1][back.count :] = 0.0
-        solve = solve_lower if rows.ndim == 3 else solve_lower_vector
         m = self.middle
-        solve(m.here, m.next1, m.next2, m.reach, rows, m.count)
+        solve_lower(m.here, m.next1, m.next2, m.reach, rows, m.count)
 
     def middle_upper(self, sides: tuple[Blocks, ...]) -> None:
         """Back-substitute in the middle; both sides get the solution there."""
@@ -194,15 +190,13 @@ class TwoChains:
             return
         front, back = self.chains
         rows, m = sides[0][front.count :], self.middle
-        solve = solve_upper if rows.ndim == 3 else solve_upper_vector
-        solve(m.here, m.next1, m.next2, m.reach, rows, m.count)
+        solve_upper(m.here, m.next1, m.next2, m.reach, rows, m.count)
         sides[1][back.count :] = rows[::-1]
 
     def upper(self, sides: tuple[Blocks, ...], k: int) -> None:
         """Back-substitute in chain ``k``, after :meth:`middle_upper`."""
         chain, rows = self.chains[k], sides[k]
-        solve = solve_upper if rows.ndim == 3 else solve_upper_vector
-        solve(chain.here, chain.next1, chain.next2, chain.reach, rows, chain.count)
+        solve_upper(chain.here, chain.next1, chain.next2, chain.reach, rows, chain.count)
 
     def in_order(self, sides: tuple[Blocks, ...]) -> Blocks:
         """Rows of all frames in their order."""

@@ -56,6 +56,14 @@ def _add_forces(G, X, joints, weights, offsets, W, F, Q):  # type: ignore[no-unt
 
 
 @njit(nogil=True, cache=True)
+def _add_neighbour(W, w, shape):  # type: ignore[no-untyped-def]
+    """Add the point's derivative by betas (3, 10) in a frame that it is coupled with by w."""
+    for r in range(3):
+        for k in range(10):
+            W[r, 1 + k] += w * shape[r, k]
+
+
+@njit(nogil=True, cache=True)
 def _carry_up(F, Q):  # type: ignore[no-untyped-def]
     """Sum forces and moments towards the root: each joint carries what lies below it."""
     for j in range(23, 0, -1):
@@ -197,25 +205,13 @@ def pull_border(  # type: ignore[no-untyped-def]
                 for k in range(4):
                     W[r, 11 + k] = cross[t, i, r, k]
             if next1[t, i] != 0.0:
-                w = next1[t, i]
-                for r in range(3):
-                    for k in range(10):
-                        W[r, 1 + k] += w * shape[t + 1, i, r, k]
+                _add_neighbour(W, next1[t, i], shape[t + 1, i])
             if t >= 1 and next1[t - 1, i] != 0.0:
-                w = next1[t - 1, i]
-                for r in range(3):
-                    for k in range(10):
-                        W[r, 1 + k] += w * shape[t - 1, i, r, k]
+                _add_neighbour(W, next1[t - 1, i], shape[t - 1, i])
             if next2[t, i] != 0.0:
-                w = next2[t, i]
-                for r in range(3):
-                    for k in range(10):
-                        W[r, 1 + k] += w * shape[t + 2, i, r, k]
+                _add_neighbour(W, next2[t, i], shape[t + 2, i])
             if t >= 2 and next2[t - 2, i] != 0.0:
-                w = next2[t - 2, i]
-                for r in range(3):
-                    for k in range(10):
-                        W[r, 1 + k] += w * shape[t - 2, i, r, k]
+                _add_neighbour(W, next2[t - 2, i], shape[t - 2, i])
             for r in range(3):
                 for k in range(10):
                     s = S[r, k]

@@ -42,27 +42,33 @@ def joint_motion(R, transl, rest, G, X):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def skinned_point(G, X, joints, weights, offsets):  # type: ignore[no-untyped-def]
+    """Position (3 numbers) of a point in one frame; its attachments are (M,), (M,), (M, 3)."""
+    s0 = 0.0
+    s1 = 0.0
+    s2 = 0.0
+    for m in range(joints.shape[0]):
+        w = weights[m]
+        if w == 0.0:
+            continue
+        j = joints[m]
+        a = offsets[m, 0]
+        b = offsets[m, 1]
+        c = offsets[m, 2]
+        s0 += w * (X[j, 0] + G[j, 0, 0] * a + G[j, 0, 1] * b + G[j, 0, 2] * c)
+        s1 += w * (X[j, 1] + G[j, 1, 0] * a + G[j, 1, 1] * b + G[j, 1, 2] * c)
+        s2 += w * (X[j, 2] + G[j, 2, 0] * a + G[j, 2, 1] * b + G[j, 2, 2] * c)
+    return s0, s1, s2
+
+
+@njit(nogil=True, cache=True)
 def skinned_points(G, X, joints, weights, offsets, P):  # type: ignore[no-untyped-def]
     """Positions P (n, N, 3) of points with attachments (N, M), offsets (N, M, 3)."""
     for t in range(X.shape[0]):
         for i in range(joints.shape[0]):
-            s0 = 0.0
-            s1 = 0.0
-            s2 = 0.0
-            for m in range(joints.shape[1]):
-                w = weights[i, m]
-                if w == 0.0:
-                    continue
-                j = joints[i, m]
-                a = offsets[i, m, 0]
-                b = offsets[i, m, 1]
-                c = offsets[i, m, 2]
-                s0 += w * (X[t, j, 0] + G[t, j, 0, 0] * a + G[t, j, 0, 1] * b + G[t, j, 0, 2] * c)
-                s1 += w * (X[t, j, 1] + G[t, j, 1, 0] * a + G[t, j, 1, 1] * b + G[t, j, 1, 2] * c)
-                s2 += w * (X[t, j, 2] + G[t, j, 2, 0] * a + G[t, j, 2, 1] * b + G[t, j, 2, 2] * c)
-            P[t, i, 0] = s0
-            P[t, i, 1] = s1
-            P[t, i, 2] = s2
+            P[t, i, 0], P[t, i, 1], P[t, i, 2] = skinned_point(
+                G[t], X[t], joints[i], weights[i], offsets[i]
+            )
 
 
 @njit(nogil=True, cache=True)

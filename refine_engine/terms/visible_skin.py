@@ -6,24 +6,12 @@ import numpy as np
 from numba import njit
 
 from refine_engine.geometry.cameras import MIN_DEPTH_M
+from refine_engine.terms.skeleton import skinned_point
 
 
 @njit(nogil=True, cache=True)
 def _in_camera(G, X, joints, weights, offsets, R, t):  # type: ignore[no-untyped-def]
-    x0 = 0.0
-    x1 = 0.0
-    x2 = 0.0
-    for m in range(joints.shape[0]):
-        w = weights[m]
-        if w == 0.0:
-            continue
-        j = joints[m]
-        a = offsets[m, 0]
-        b = offsets[m, 1]
-        c = offsets[m, 2]
-        x0 += w * (X[j, 0] + G[j, 0, 0] * a + G[j, 0, 1] * b + G[j, 0, 2] * c)
-        x1 += w * (X[j, 1] + G[j, 1, 0] * a + G[j, 1, 1] * b + G[j, 1, 2] * c)
-        x2 += w * (X[j, 2] + G[j, 2, 0] * a + G[j, 2, 1] * b + G[j, 2, 2] * c)
+    x0, x1, x2 = skinned_point(G, X, joints, weights, offsets)
     return (
         R[0, 0] * x0 + R[0, 1] * x1 + R[0, 2] * x2 + t[0],
         R[1, 0] * x0 + R[1, 1] * x1 + R[1, 2] * x2 + t[1],

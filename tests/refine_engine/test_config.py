@@ -119,6 +119,8 @@ def test_command_line_settings() -> None:
     assert config.enable_motion_prior is False
     with pytest.raises(ConfigError, match="KEY=VALUE"):
         RefinementConfig().with_settings(["lambda_skate"])
+    with pytest.raises(ConfigError, match="cannot be read"):
+        RefinementConfig().with_settings(["lambda_skate=[1"])
 
 
 def test_numbers_with_an_exponent_need_no_decimal_point(tmp_path: Path) -> None:

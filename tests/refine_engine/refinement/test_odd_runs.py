@@ -60,19 +60,7 @@ def check_numbers(state: OptimizationState) -> None:
 
 def with_rows(scene: Scene, i: int, rows: Any) -> Scene:
     """Only some rows of one person."""
-    p = scene.people[i]
-    k = p.keypoints
-    assert k is not None
-    left = replace(
-        p,
-        frames=p.frames[rows],
-        R_cam_root=p.R_cam_root[rows],
-        body_pose=p.body_pose[rows],
-        transl_cam=p.transl_cam[rows],
-        observed=p.observed[rows],
-        keypoints=replace(k, pixels=k.pixels[rows], confidence=k.confidence[rows]),
-    )
-    return replace(scene, people={**scene.people, i: left})
+    return replace(scene, people={**scene.people, i: scene.people[i].taken(np.asarray(rows))})
 
 
 def with_person(scene: Scene, change: Callable[[Person], Person]) -> Scene:

@@ -79,15 +79,7 @@ def test_gaps_are_filled_and_marked(standing_scene: SceneMaker) -> None:
     scene, body = standing_scene(people=1)
     p = scene.people[1]
     keep = np.r_[0:20, 30:60]
-    sparse = replace(
-        p,
-        frames=p.frames[keep],
-        R_cam_root=p.R_cam_root[keep],
-        body_pose=p.body_pose[keep],
-        transl_cam=p.transl_cam[keep],
-        observed=p.observed[keep],
-        keypoints=None,
-    )
+    sparse = replace(p.taken(keep), keypoints=None)
     start = initialise(replace(scene, people={1: sparse}), body, RefinementConfig())
     state = start.state.people[1]
     np.testing.assert_array_equal(state.frames, np.arange(60))
