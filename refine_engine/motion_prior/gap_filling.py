@@ -41,7 +41,7 @@ SIMILAR = 0.3
 """How alike a stretch must be to count: distance over the length of the ends' speeds."""
 DOUBTED = 0.3
 """Weight of "no correction" beside similar stretches, each of which weighs up to 1."""
-CANDIDATES, CLOSELY = 300, 48
+CANDIDATES, CLOSELY = 300, 24
 """Stretches that are compared with the gap, and how many of them are looked at closely."""
 EVERYWHERE = 24
 """Stretches all over the track that show how well the networks know this person."""

@@ -272,8 +272,10 @@ class RefinementRun:
             return state
         scene = self.opened.scene
         chunk = np.asarray(scene.cameras.chunk)
-        model = load_gap_model()
-        state = read_only(refill_gaps(state, self.opened.body, model, scene.fps, chunk, poll))
+        model, threads = load_gap_model(), self.config.threads
+        state = read_only(
+            refill_gaps(state, self.opened.body, model, scene.fps, chunk, poll, threads)
+        )
         self.opened.problem.expect_filled(state)
         return state
 

@@ -10,6 +10,7 @@ import numpy as np
 from refine_engine.body import body_size
 from refine_engine.motion_prior.gap_filling import fill_gaps_of, geodesic_gap
 from refine_engine.motion_prior.gap_windows import RATE, seen_motion
+from refine_engine.solver.threads import people_runner, worker_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from refine_engine.body import BodyModel
     from refine_engine.motion_prior.gap_model import GapModel
     from refine_engine.scene import Array, BoolArray, IntArray
-    from refine_engine.state import OptimizationState
+    from refine_engine.state import OptimizationState, PersonState
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def refill_gaps(
     fps: float,
     chunk: IntArray,
     poll: Callable[[], None] = lambda: None,
+    threads: int = 1,
 ) -> OptimizationState:
     """The state with its gaps filled anew from the present motion beside them.
 
@@ -136,30 +138,40 @@ def refill_gaps(
     chunk
         Reconstruction chunk of each video frame.
     poll
-        Called between people and every few gaps; it may raise to leave them.
+        Called at least every few gaps, from this thread; it may raise to leave them.
+    threads
+        People at a time; 0 = one a core.
     """
-    people = {}
-    for i, p in state.people.items():
-        poll()
-        people[i] = p
+    ids = list(state.people)
+    inside = poll_inside(threads, len(ids), poll)
+
+    def filled(k: int) -> PersonState:
+        p = state.people[ids[k]]
         if p.observed.all():
-            continue
+            return p
         R = np.concatenate([p.R_world_root[:, None], p.body_pose], 1)
         transl = np.array(p.transl_world)
         size = float(body_size(body, p.betas).value)
         parts = chunk[p.frames]
-        R, transl, gaps = _filled(R, transl, p.observed, parts, model, size, fps, poll)
+        R, transl, gaps = _filled(R, transl, p.observed, parts, model, size, fps, inside)
         learned = np.zeros(len(R), dtype=bool)
         for gap in gaps:
             learned[gap.first : gap.last + 1] = gap.learned
-        people[i] = replace(
+        return replace(
             p,
             R_world_root=R[:, 0],
             body_pose=R[:, 1:],
             transl_world=transl,
             learned=learned,
         )
-    return replace(state, people=people)
+
+    people = people_runner(threads, poll)(filled, len(ids))
+    return replace(state, people=dict(zip(ids, people, strict=True)))
+
+
+def poll_inside(threads: int, people: int, poll: Callable[[], None]) -> Callable[[], None]:
+    """What is asked between a person's gaps: only the caller's thread may ask the caller."""
+    return poll if worker_count(threads, people) == 1 else lambda: None
 
 
 def learned_frames(motion: DenseMotion) -> BoolArray:

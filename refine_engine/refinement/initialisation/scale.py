@@ -15,6 +15,7 @@ from refine_engine.refinement.initialisation.depth_cue import (
 )
 from refine_engine.refinement.initialisation.feet import pose_feet_and_joints
 from refine_engine.refinement.initialisation.motion_cue import standing_feet_alpha, static_camera
+from refine_engine.solver.threads import people_runner
 from refine_engine.state import CueEstimate
 
 if TYPE_CHECKING:
@@ -135,7 +136,11 @@ def _cues(scene: Scene, body: BodyModel, config: RefinementConfig) -> dict[str, 
         and scene.depth.shares_camera_unit
         and config.depth_scale == "shared"
     )
-    ratios = {p.id: person_depth_ratio(scene, body, p) if shared else None for p in people}
+    run = people_runner(config.threads, None)
+    ratios: dict[int, LogScale | None] = {p.id: None for p in people}
+    if shared:
+        found = run(lambda k: person_depth_ratio(scene, body, people[k]), len(people))
+        ratios = {p.id: ratio for p, ratio in zip(people, found, strict=True)}
     depth = _over_people([r for r in ratios.values() if r is not None])
     size = _over_people(
         [_size_cue(body, p, ratios[p.id], config.stature.get(p.id)) for p in people]
@@ -144,10 +149,7 @@ def _cues(scene: Scene, body: BodyModel, config: RefinementConfig) -> dict[str, 
     if shared:
         standing = [_standing(scene, p, f) for p, f in zip(people, feet, strict=True)]
         contact = _over_people(
-            [
-                standing_feet_ratio(scene, p, f, s)
-                for p, f, s in zip(people, feet, standing, strict=True)
-            ]
+            run(lambda k: standing_feet_ratio(scene, people[k], feet[k], standing[k]), len(people))
         )
         if depth is not None:
             # The foot of the same person at the same wrong distance: no second opinion.

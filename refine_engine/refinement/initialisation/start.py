@@ -15,11 +15,18 @@ from refine_engine.refinement.initialisation.contacts import (
     sharpened,
 )
 from refine_engine.refinement.initialisation.feet import feet_of
-from refine_engine.refinement.initialisation.gaps import Gap, fill_gaps, gap_note, learned_frames
+from refine_engine.refinement.initialisation.gaps import (
+    Gap,
+    fill_gaps,
+    gap_note,
+    learned_frames,
+    poll_inside,
+)
 from refine_engine.refinement.initialisation.gravity import Y_UP
 from refine_engine.refinement.initialisation.ground import initial_ground
 from refine_engine.refinement.initialisation.scale import InitialScale, initial_scale
 from refine_engine.refinement.placement import place_in_world
+from refine_engine.solver.threads import people_runner
 from refine_engine.state import OptimizationState, PersonState
 from refine_engine.terms.floor import FloorTilt, floor_tilt
 
@@ -55,15 +62,19 @@ def initialise(
     """Fill gaps, find ``alpha_0``, the ground and the first contacts.
 
     The world must be Y up (importers see to that). ``source`` sharpens the contacts; ``poll`` is
-    called between people and may raise to leave it.
+    called from this thread while people are filled in others, and may raise to leave it.
     """
     scale = initial_scale(scene, body, config)
     model = load_gap_model() if config.gap_filling == "learned" else None
     gaps: list[Gap] = []
-    people = {}
-    for i in sorted(scene.people):
-        poll()
-        people[i] = _dense(scene, body, i, scale.alpha_0, model, gaps, poll)
+    ids = sorted(scene.people)
+    inside = poll_inside(config.threads, len(ids), poll)
+    dense = people_runner(config.threads, poll)(
+        lambda k: _dense(scene, body, ids[k], scale.alpha_0, model, inside), len(ids)
+    )
+    people = {i: person for i, (person, _) in zip(ids, dense, strict=True)}
+    for _, filled in dense:
+        gaps += filled
     feet = {i: feet_of(body, p) for i, p in people.items()}
     poll()
     plane, ground_note, floor = _ground(scene, config, people, feet, scale.alpha_0)
@@ -146,9 +157,8 @@ def _dense(
     i: int,
     alpha: float,
     model: GapModel | None,
-    gaps: list[Gap],
     poll: Callable[[], None],
-) -> PersonState:
+) -> tuple[PersonState, tuple[Gap, ...]]:
     person = scene.people[i]
     R_world, transl_world = place_in_world(
         person, scene.cameras, alpha, rest_joints(body, person.betas)[0]
@@ -165,8 +175,7 @@ def _dense(
         chunk=np.asarray(scene.cameras.chunk)[person.frames],
         poll=poll,
     )
-    gaps += m.gaps
-    return PersonState(
+    state = PersonState(
         frames=m.frames,
         R_world_root=m.R_world_root,
         body_pose=m.body_pose,
@@ -176,3 +185,4 @@ def _dense(
         contacts=np.zeros((len(m.frames), 4)),
         learned=learned_frames(m),
     )
+    return state, m.gaps
