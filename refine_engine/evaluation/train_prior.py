@@ -1,9 +1,11 @@
 """Train the whole embedded prior: ``python -m refine_engine.evaluation.train_prior CLIPS``.
 
 Transitions (:mod:`refine_engine.motion_prior.train`), statistics of poses
-(:mod:`refine_engine.motion_prior.pose_training`) and the contact head, whose examples are feet of
-refinements. One split of the clips serves all three. Prints held-out scores, and writes
-``motion_prior.npz``, ``pose_prior.npz`` and ``contact_head.npz`` into the folder ``--output``.
+(:mod:`refine_engine.motion_prior.pose_training`), the filling of gaps
+(:mod:`refine_engine.motion_prior.gap_training`) and the contact head, whose examples are feet of
+refinements. One split of the clips serves all four. Prints held-out scores, and writes
+``motion_prior.npz``, ``pose_prior.npz``, ``gap_filler.npz`` and ``contact_head.npz`` into the
+folder ``--output``.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from refine_engine.evaluation.contact_examples import (
 )
 from refine_engine.evaluation.contact_metrics import count_contacts
 from refine_engine.motion_prior import train
-from refine_engine.motion_prior.clips import is_held_out, read_clips
+from refine_engine.motion_prior.clips import read_clips
 from refine_engine.motion_prior.contact_head import (
     INPUTS,
     OUTPUTS,
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("clips", type=Path, help="folder of motion clips (.npz)")
-    parser.add_argument("--output", type=Path, required=True, help="folder for both files")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the four files")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of the contact head")
     parser.add_argument("--only-contacts", action="store_true", help="leave the rest as it is")
     options = parser.parse_args(arguments)
@@ -85,8 +87,9 @@ def _train_poses(clips: Path, output: Path) -> None:
 
 def _train_contacts(clips: Path, output: Path, rounds: int) -> int:
     files = sorted(clips.glob("**/*.npz"))
-    tested = _gathered([f for f in files if is_held_out(f.stem)], "held out")
-    kept = _gathered([f for f in files if not is_held_out(f.stem)], "to train on")
+    names = {c.name for c in train.split(read_clips(clips))[1]}
+    tested = _gathered([f for f in files if f.stem in names], "held out")
+    kept = _gathered([f for f in files if f.stem not in names], "to train on")
     if not kept or not tested:
         sys.stderr.write(f"train_prior: {clips}: too few clips give scenes; give more\n")
         return 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 RATE = 30.0
 """Frames per second of the prior."""
+MAX_RATE = 1000.0
+"""No clip has more frames a second."""
 SHORTEST = 12
 """Shorter clips are left out, frames."""
 HELD_OUT = 5
@@ -64,25 +66,35 @@ def is_held_out(name: str) -> bool:
     return int(digest, 16) % HELD_OUT == 0
 
 
-def read_clips(folder: Path) -> list[Clip]:
+def read_clips(folder: Path, left_out: list[str] | None = None) -> list[Clip]:
     """All usable clips below a folder, by name.
+
+    Files that are no clips are left out, for AMASS keeps shape files beside its motions; why is
+    appended to ``left_out``, a sentence each.
 
     Raises
     ------
     InputError
-        The folder has none.
+        The folder has none, or is no folder.
     """
+    if not folder.is_dir():
+        what = "is a file where a folder of clips is expected" if folder.exists() else "is missing"
+        raise InputError(folder, what, "name the folder that holds the .npz clips")
     clips = []
+    reasons: list[str] = [] if left_out is None else left_out
     for path in sorted(folder.glob("**/*.npz")):
         try:
             clip = read_clip(path)
-        except InputError:
-            # AMASS keeps shape files beside its motions.
+        except InputError as error:
+            reasons.append(str(error))
             continue
         if len(clip.R) >= SHORTEST:
             clips.append(clip)
+        else:
+            reasons.append(f"{path}: is shorter than {SHORTEST} frames at {RATE:g} a second.")
     if not clips:
-        raise InputError(folder, "holds no usable motion clips", _REMEDY)
+        why = f" ({len(reasons)} files are none; the first: {reasons[0]})" if reasons else ""
+        raise InputError(folder, f"holds no usable motion clips{why}", _REMEDY)
     return clips
 
 
@@ -98,14 +110,15 @@ def read_clip(path: Path) -> Clip:
         The file is no such clip.
     """
     with open_npz(path) as arrays:
-        rates = [float(arrays[k]) for k in _RATE_KEYS if k in arrays]
-        if "poses" not in arrays or "trans" not in arrays or not rates:
+        key = next((k for k in _RATE_KEYS if k in arrays), None)
+        if "poses" not in arrays or "trans" not in arrays or key is None:
             raise InputError(path, "is no motion clip", _REMEDY)
-        angles = np.asarray(arrays["poses"], dtype=np.float64)
-        transl = np.asarray(arrays["trans"], dtype=np.float64)
+        angles, transl, rate = (_numbers(path, k, arrays[k]) for k in ("poses", "trans", key))
         up = str(arrays["up"]).lower() if "up" in arrays else "z"
-    n = len(angles)
-    if angles.ndim != 2 or angles.shape[1] < 66 or transl.shape != (n, 3) or rates[0] <= 0:
+    if rate.size != 1 or not 1.0 <= rate.item() <= MAX_RATE:
+        raise InputError(path, f"has no frame rate in '{key}'", _REMEDY)
+    n = len(angles) if angles.ndim else 0
+    if angles.ndim != 2 or angles.shape[1] < 66 or transl.shape != (n, 3):
         raise InputError(path, f"has poses {angles.shape} and trans {transl.shape}", _REMEDY)
     body = np.zeros((n, 24, 3))
     count = 24 if angles.shape[1] == 72 else 22
@@ -115,5 +128,11 @@ def read_clip(path: Path) -> Clip:
         turn = Rotation.from_euler("x", -90, degrees=True).as_matrix()
         R[:, 0] = turn @ R[:, 0]
         transl = transl @ turn.T
-    R, transl = resampled(R, transl, rates[0], RATE)
+    R, transl = resampled(R, transl, rate.item(), RATE)
     return Clip(path.stem, R, transl)
+
+
+def _numbers(path: Path, name: str, array: NDArray[Any]) -> Array:
+    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        raise InputError(path, f"has '{name}' that is not finite numbers", _REMEDY)
+    return array.astype(np.float64)

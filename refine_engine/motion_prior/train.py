@@ -93,15 +93,17 @@ def clip_scores(prior: TransitionPrior, clips: Sequence[Clip]) -> Array:
 def write_prior(path: Path, mean: Array, mixture: Mixture, clean: float) -> None:
     """Write the arrays that :func:`.transition.load_transition_prior` reads."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        path,
-        mean=mean.astype(np.float32),
-        weights=mixture.weights.astype(np.float32),
-        maps=mixture.maps.astype(np.float32),
-        scales=mixture.scales.astype(np.float32),
-        freedom=np.float32(mixture.freedom),
-        clean_nats=np.float32(clean),
-    )
+    # Into the file itself: given a name, NumPy would append .npz where it lacks that.
+    with path.open("wb") as file:
+        np.savez_compressed(
+            file,
+            mean=mean.astype(np.float32),
+            weights=mixture.weights.astype(np.float32),
+            maps=mixture.maps.astype(np.float32),
+            scales=mixture.scales.astype(np.float32),
+            freedom=np.float32(mixture.freedom),
+            clean_nats=np.float32(clean),
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -118,11 +120,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--gap-steps", type=int, default=STEPS, help="of each of its networks")
     options = parser.parse_args(arguments)
+    left_out: list[str] = []
     try:
-        clips = read_clips(options.clips)
+        clips = read_clips(options.clips, left_out)
     except RefinementError as error:
         sys.stderr.write(f"train: {error}\n")
         return 2
+    if left_out:
+        _say(f"{len(left_out)} files are no clips and are left out; the first: {left_out[0]}")
     kept, tested = split(clips)
     if not tested:
         sys.stderr.write(f"train: {options.clips}: holds a single clip; give at least two\n")

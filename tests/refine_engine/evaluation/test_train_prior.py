@@ -43,6 +43,10 @@ def test_a_fitted_head_knows_its_examples_and_survives_its_file(tmp_path):
 def test_training_says_what_is_missing(tmp_path, capsys):
     code = train_prior.main([str(tmp_path), "--output", str(tmp_path), "--only-contacts"])
     assert code == 2
+    assert "no usable motion clips" in capsys.readouterr().err
+    write_clip(tmp_path / "walk.npz", recorded("walk", 40, 30.0), 30.0)
+    code = train_prior.main([str(tmp_path), "--output", str(tmp_path), "--only-contacts"])
+    assert code == 2
     assert "too few clips" in capsys.readouterr().err
 
 

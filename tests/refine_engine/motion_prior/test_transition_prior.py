@@ -204,6 +204,69 @@ def test_z_up_clips_are_turned(tmp_path):
     assert len(back.R) == 20
 
 
+@pytest.mark.parametrize(
+    ("change", "fragment"),
+    [
+        ({"mocap_framerate": np.array([60.0, 60.0])}, "has no frame rate in 'mocap_framerate'"),
+        ({"mocap_framerate": np.array("fast")}, "has 'mocap_framerate' that is not finite numbers"),
+        ({"mocap_framerate": np.array(0.0)}, "has no frame rate"),
+        ({"poses": np.full((50, 156), np.nan)}, "has 'poses' that is not finite numbers"),
+        ({"poses": np.array(3.0)}, r"has poses \(\) and trans"),
+        ({"trans": np.zeros((49, 3))}, r"trans \(49, 3\)"),
+        ({"poses": np.array([{}] * 50)}, "Python objects"),
+    ],
+)
+def test_odd_clips_are_refused_in_a_sentence(tmp_path, change, fragment):
+    good = {
+        "poses": np.zeros((50, 156)),
+        "trans": np.zeros((50, 3)),
+        "mocap_framerate": np.array(60.0),
+    }
+    np.savez(tmp_path / "odd.npz", **{**good, **change})
+    with pytest.raises(InputError, match=fragment):
+        read_clip(tmp_path / "odd.npz")
+
+
+def test_files_that_are_no_clips_are_named(tmp_path, capsys):
+    with pytest.raises(InputError, match="is missing"):
+        read_clips(tmp_path / "nowhere")
+    np.savez(tmp_path / "shape.npz", betas=np.zeros(16))
+    (tmp_path / "text.npz").write_text("hello")
+    assert train.main([str(tmp_path), "--output", str(tmp_path / "x.npz")]) == 2
+    told = capsys.readouterr().err
+    assert "2 files are none" in told
+    assert "shape.npz: is no motion clip" in told
+    write_clip(tmp_path / "a.npz", *swaying(40))
+    left_out: list[str] = []
+    assert [c.name for c in read_clips(tmp_path, left_out)] == ["a"]
+    assert len(left_out) == 2
+
+
+@pytest.mark.parametrize("rate", [60.0, 120.0])
+def test_amass_rates_come_to_thirty(tmp_path, rate):
+    """AMASS holds 156 numbers a pose, at 60 or 120 frames a second, Z up."""
+    steps = round(rate / 30.0)
+    R, transl = swaying(40 * steps)
+    to_z = matrix_from_axis_angle(np.array([np.pi / 2, 0, 0]))
+    turned = R.copy()
+    turned[:, 0] = to_z @ R[:, 0]
+    poses = axis_angle_from_matrix(turned)[:, :22].reshape(len(R), 66)
+    np.savez(
+        tmp_path / "walk_poses.npz",
+        poses=np.concatenate([poses, np.zeros((len(R), 90))], 1),
+        trans=transl @ to_z.T,
+        betas=np.zeros(16),
+        gender="female",
+        mocap_framerate=rate,
+        dmpls=np.zeros((len(R), 8)),
+    )
+    back = read_clip(tmp_path / "walk_poses.npz")
+    assert len(back.R) == 40
+    np.testing.assert_allclose(back.R[:, :22], R[::steps, :22], atol=1e-6)
+    np.testing.assert_allclose(back.transl, transl[::steps], atol=1e-6)
+    np.testing.assert_array_equal(back.R[:, 22:], np.broadcast_to(np.eye(3), (40, 2, 3, 3)))
+
+
 def test_training_writes_a_prior_that_loads_and_says_its_scores(tmp_path, capsys):
     for i in range(12):
         R, transl = swaying(80, seed=i)
