@@ -124,6 +124,13 @@ FORMATS: Mapping[str, ExportFormat] = {
             "skinned, animated people, ground and animated camera in one file, Y up, metres",
         ),
         _format(
+            "usd",
+            "USD",
+            "scene.usda",
+            "usd",
+            "skinned, animated people (UsdSkel), ground and exact camera in one file, Y up, metres",
+        ),
+        _format(
             "bvh",
             "BVH",
             "bvh",

@@ -11,11 +11,18 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from refine_engine.body import JOINT_NAMES, PARENTS, ShapedBody
 from refine_engine.exporters.gltf import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, GltfFile
 from refine_engine.exporters.ground_tiles import tiles
+from refine_engine.exporters.skinned import (
+    COLOURS,
+    GROUND_COLOURS,
+    four_weights,
+    linear_colour,
+    quaternions,
+    vertex_normals,
+)
 from refine_engine.geometry.cameras import camera_centers
 
 if TYPE_CHECKING:
@@ -26,21 +33,6 @@ if TYPE_CHECKING:
     from refine_engine.scene import Array
     from refine_engine.state import PersonState
 
-COLOURS: tuple[str, ...] = (
-    "#009e9a",
-    "#e69f00",
-    "#cc79a7",
-    "#56b4e9",
-    "#d55e00",
-    "#0072b2",
-    "#f0e442",
-    "#7bbf6a",
-    "#9f8fd8",
-    "#b0875a",
-)
-"""Of the people in order; Okabe and Ito's colour-blind-safe ones, then three more."""
-
-_GROUND_COLOURS = ("#8a9097", "#a4aab1")
 _NEAR_M = 0.05
 _GENERATOR = "SMPL Refiner"
 CAMERA_NODE = "camera"
@@ -211,20 +203,6 @@ def _skin_attributes(file: GltfFile, content: ExportContent, shaped: ShapedBody)
     return attributes
 
 
-def four_weights(weights: Array) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Joints (V, 4) and weights (V, 4) of the four strongest, summing to 1.
-
-    SMPL's own vertices have no more than four; nine of the embedded body have a fifth (0.06 at
-    most), for which glTF has a second set. VTK draws nothing of a mesh that has one, and many
-    programs ignore it.
-    """
-    order = np.argsort(-weights, axis=1, kind="stable")[:, :4]
-    values = np.take_along_axis(weights, order, axis=1)
-    values = values / values.sum(axis=1, keepdims=True)
-    # A joint without weight must be number 0, or validators complain.
-    return np.where(values > 0, order, 0).astype(np.uint8), values.astype(np.float32)
-
-
 def _add_ground(file: GltfFile, content: ExportContent) -> None:
     points = np.concatenate([content.joints(p).reshape(-1, 3) for p in content.people.values()])
     primitives = []
@@ -243,7 +221,7 @@ def _add_ground(file: GltfFile, content: ExportContent) -> None:
                 "indices": file.add_array(
                     triangles.astype(np.uint16).reshape(-1), "SCALAR", target=ELEMENT_ARRAY_BUFFER
                 ),
-                "material": _add_material(file, f"ground_{shade}", _GROUND_COLOURS[shade]),
+                "material": _add_material(file, f"ground_{shade}", GROUND_COLOURS[shade]),
             }
         )
     mesh = file.add("meshes", name="ground", primitives=primitives)
@@ -289,30 +267,3 @@ def _add_material(file: GltfFile, name: str, colour: str) -> int:
             "roughnessFactor": 0.8,
         },
     )
-
-
-def quaternions(R: Array) -> Array:
-    """Quaternions (n, K, 4) ``xyzw`` of rotations (n, K, 3, 3), without sign flips over time."""
-    n, K = R.shape[:2]
-    q = Rotation.from_matrix(R.reshape(-1, 3, 3)).as_quat().reshape(n, K, 4)
-    # q and -q are one rotation, but between them a linear interpolation goes the long way.
-    flips = np.where((q[1:] * q[:-1]).sum(-1) < 0, -1.0, 1.0)
-    q[1:] *= np.cumprod(flips, axis=0)[..., None]
-    return np.asarray(q)
-
-
-def vertex_normals(vertices: NDArray[Any], faces: NDArray[np.int32]) -> Array:
-    """Unit normals (V, 3), means of the triangles around a vertex by their area."""
-    corners = np.asarray(vertices, dtype=np.float64)[faces]
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    total = np.zeros((len(vertices), 3))
-    for k in range(3):
-        np.add.at(total, faces[:, k], across)
-    return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12))
-
-
-def linear_colour(colour: str) -> list[float]:
-    """Linear red, green, blue of an sRGB ``#rrggbb``, as glTF wants them."""
-    srgb = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)]) / 255.0
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    return [round(float(value), 5) for value in linear]
