@@ -134,7 +134,8 @@ def _stand_in_cameras(
 ) -> RawCameras:
     """Static cameras for a folder without Stage 1."""
     last = max(int(rows.frames.max()) for rows in people.values())
-    known = mask_size(folder.tracks) or video_size(folder, video)
+    # The video first: masks may have been made at the size of the depth maps.
+    known = video_size(folder, video) or mask_size(folder.tracks)
     size = known or _USUAL_SIZE
     guessed = "" if known else ", which nothing in the folder says"
     findings.missing(

@@ -180,12 +180,14 @@ def _repaired(
 ) -> Rows:
     rows = without_empty_rows(stored, findings, doubles=doubles)
     if len(rows.frames) == 0:
-        finite = np.isfinite(stored.transl).any()
-        what = "only zeros: pose estimation failed" if finite else "only NaN or infinite values"
-        raise PersonRefused(
-            InputError(path, f"holds {what}", "run Stage 3 again"),
-            "B15" if finite else "non-finite",
-        )
+        finite = np.isfinite(stored.transl).all(-1)
+        if not finite.any():
+            code, what = "non-finite", "only NaN or infinite values"
+        elif stored.transl[finite].any():
+            code, what = "far", "nothing usable: rows absurdly far away, empty or not finite"
+        else:
+            code, what = "B15", "only zeros: pose estimation failed"
+        raise PersonRefused(InputError(path, f"holds {what}", "run Stage 3 again"), code)
     rows = in_order(rows, findings)
     return without_ghosts(rows, dict(tracks.boxes.get(rows.id, {})), findings)
 

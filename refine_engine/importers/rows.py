@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TEMPORAL_WINDOW = 16
 """Frames that Stage 3's network looks at together."""
 BETA_COUNT = 10
+_FAR_M = 1000.0
+"""Distance at which nobody is more than a pixel; one such row would outweigh everybody's others."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def rows_from_arrays(person: int, arrays: ArrayFile) -> Rows:
 
 
 def without_empty_rows(rows: Rows, findings: FindingList, *, doubles: bool) -> Rows:
-    """Leave out rows that hold NaN, and rows of zeros where Stage 3 failed (B15).
+    """Leave out rows that hold NaN, lie absurdly far, or are zeros where Stage 3 failed (B15).
 
     ``doubles`` says that the file's zeros are float64, as the placeholder of early writers.
     """
@@ -119,6 +121,16 @@ def without_empty_rows(rows: Rows, findings: FindingList, *, doubles: bool) -> R
             rows.id,
         )
         rows = rows.taken(finite)
+    near: BoolArray = np.asarray(np.abs(rows.transl).max(axis=-1, initial=0.0) < _FAR_M)
+    if not near.all():
+        findings.discarded(
+            "far",
+            int((~near).sum()),
+            f"Person {rows.id}: rows more than {_FAR_M:g} m from the camera were left out; "
+            "'transl' is in metres.",
+            rows.id,
+        )
+        rows = rows.taken(near)
     identity = np.eye(3)
     zero = (
         (rows.transl == 0).all(-1)

@@ -107,7 +107,7 @@ def frame_rate(
         return float(video.fps), "video"
     findings.missing(
         f"No frame rate: {ASSUMED_FPS:.0f} frames a second are assumed; speeds, the motion prior "
-        "and exports are wrong if the video ran at another rate (give --fps)."
+        "and exports are wrong if the video ran at another rate (say it: --fps)."
     )
     return ASSUMED_FPS, "assumed"
 

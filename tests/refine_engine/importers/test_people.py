@@ -252,3 +252,19 @@ def test_a_truncated_person_file(truth: folders.Truth) -> None:
     scene = load_results(truth.root)
     assert list(scene.people) == [2]
     assert found(scene, "unreadable").person == 1
+
+
+def test_rows_absurdly_far_away_are_left_out(truth: folders.Truth) -> None:
+    place = truth.person(1) / "smpl_params_camera.npz"
+    arrays = dict(np.load(place))
+    arrays["transl"][3:7] = [0, 0, 1e20]
+    np.savez(place, **arrays)
+    scene = load_results(truth.root)
+    (finding,) = [f for f in scene.report.findings if f.code == "far"]
+    assert (finding.person, finding.count) == (1, 4)
+    assert not set(range(3, 7)) & set(scene.people[1].frames.tolist())
+    arrays["transl"][:] = 1e20
+    np.savez(place, **arrays)
+    scene = load_results(truth.root)
+    assert set(scene.people) == {2}
+    assert "far" in scene.report.codes()
