@@ -57,6 +57,8 @@ class Session(Shown):
         super().__init__(parent)
         self.body_folder = ""
         self._current: RunRecord | None = None
+        self._last_message = ""
+        """What the engine said last: begin and end of a sub-stage may say the same."""
         self.steering = Steering(engine, self)
         self.steering.activity_changed.connect(self.activity_changed)
         self.steering.opened.connect(self._on_opened)
@@ -242,8 +244,9 @@ class Session(Shown):
     def _on_delivered(self, delivery: Delivery) -> None:
         for record in delivery.records:
             self.numbers.note(record)
-            if record.message:
+            if record.message and record.message != self._last_message:
                 self.notice.emit(f"{TITLES[record.sub_stage]}: {record.message}")
+            self._last_message = record.message
         self.rows_changed.emit()
         self.losses_changed.emit()
         if delivery.scale is not None:

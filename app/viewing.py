@@ -178,6 +178,9 @@ class Viewing(QObject):
             parts.append("as imported")
         else:
             parts.append("refined")
+        if self.display.ghost and not self._before and session.ghost_state is not session.state:
+            compared = session.ghost_run
+            parts.append("grey: before" if compared is None else f"grey: run {compared}")
         self._window.area.set_caption("  ·  ".join(parts))
 
     @property
@@ -189,6 +192,7 @@ class Viewing(QObject):
     def change_display(self, **changes: Any) -> None:
         """Draw other things: fields of ``DisplayOptions``."""
         self._on_display(replace(self.display, **changes))
+        self.show_caption()
         if self._window.area.view is not None:
             self._window.area.view.set_display(self.display)
 

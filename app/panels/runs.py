@@ -41,7 +41,7 @@ class RunsPanel(QWidget):
         self.table.setRootIsDecorated(False)
         self.table.setHeaderLabels(list(_COLUMNS))
         self.table.setAccessibleName("Runs")
-        self.table.setMinimumHeight(64)
+        self.table.setMinimumHeight(112)  # three runs
         header = self.table.header()
         if header is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -52,7 +52,7 @@ class RunsPanel(QWidget):
         column.addWidget(self.table, 1)
         self.details = QTextBrowser(self)
         self.details.setAccessibleName("The chosen run")
-        self.details.setMinimumHeight(90)
+        self.details.setMinimumHeight(60)
         column.addWidget(self.details, 2)
         row = QHBoxLayout()
         self.back = QPushButton("Return to it", self)

@@ -177,6 +177,19 @@ def test_without_stage_1_the_size_comes_from_the_video_or_is_guessed(
     scene.video.close()
 
 
+def test_without_stage_1_the_video_s_size_goes_before_that_of_the_masks(
+    truth: folders.Truth,
+) -> None:
+    """Masks may have been made at the size of the depth maps; the tracker's boxes never were."""
+    folders.remove(truth.cameras)
+    size = (2 * folders.SIZE[0], 2 * folders.SIZE[1])
+    folders.write_video(truth.root / "film.mov", folders.FRAMES, size=size)
+    scene = load_results(truth.root)
+    assert scene.cameras.image_size == size
+    assert scene.video is not None
+    scene.video.close()
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
