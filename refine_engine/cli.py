@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="smpl-refiner",
         description="Refine the SMPL motion of several people in one shared world.",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show versions and exit")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMAND_MODULES:
         importlib.import_module(name).add_command(subparsers)
@@ -44,6 +45,20 @@ def build_parser() -> argparse.ArgumentParser:
             "--debug", action="store_true", help="show where in the program a failure arose"
         )
     return parser
+
+
+class _Version(argparse.Action):
+    """Prints what computes the results, which results name too."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_rest: object) -> None:
+        # Slow to import, and not needed otherwise.
+        from refine_engine.exporters.results_json import versions
+
+        known = versions()
+        own = known.pop("smpl-refiner")
+        others = ", ".join(f"{name} {version}" for name, version in known.items())
+        sys.stdout.write(f"smpl-refiner {own} ({others})\n")
+        parser.exit()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

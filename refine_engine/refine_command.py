@@ -67,6 +67,7 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint of an earlier run"
     )
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=run)
 
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
             up=args.up,
             resume=args.resume,
             control=control,
-            watch=progress.show,
+            watch=None if args.quiet else progress.show,
         )
     progress.close()
     if args.json:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import types
 from pathlib import Path
@@ -81,6 +82,13 @@ def test_a_defect_of_the_program_is_named_as_one(
     assert "Traceback" not in text
     with pytest.raises(ZeroDivisionError):
         cli.main(["try", "--debug"])
+
+
+def test_versions(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert re.match(r"smpl-refiner \d+\.\d+\.\d+ \(python 3\..*numpy ", capsys.readouterr().out)
 
 
 def test_too_little_memory_is_no_defect(

@@ -233,8 +233,10 @@ def test_refine_on_the_command_line(sample: Path, capsys: pytest.CaptureFixture[
 
 
 def test_json_on_the_command_line(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["refine", str(sample), "--json", *QUICK_SETTINGS]) == 0
-    found = json.loads(capsys.readouterr().out)
+    assert cli.main(["refine", str(sample), "--json", "--quiet", *QUICK_SETTINGS]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    found = json.loads(printed.out)
     assert found["status"] == "success"
     assert Path(found["output"]).is_dir()
 
