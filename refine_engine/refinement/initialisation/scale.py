@@ -19,6 +19,8 @@ from refine_engine.solver.threads import people_runner
 from refine_engine.state import CueEstimate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from refine_engine.body import BodyModel
     from refine_engine.config import RefinementConfig
     from refine_engine.scene import Array, BoolArray, Person, Scene
@@ -49,7 +51,12 @@ class InitialScale:
     """Standard deviation of log alpha by all cues together, also where the unit was given."""
 
 
-def initial_scale(scene: Scene, body: BodyModel, config: RefinementConfig) -> InitialScale:
+def initial_scale(
+    scene: Scene,
+    body: BodyModel,
+    config: RefinementConfig,
+    poll: Callable[[], None] = lambda: None,
+) -> InitialScale:
     """Estimate ``alpha_0`` in closed form, or take the input's unit where it is trusted.
 
     Cues, each a measurement of ``log alpha`` and combined by inverse variance:
@@ -59,8 +66,10 @@ def initial_scale(scene: Scene, body: BodyModel, config: RefinementConfig) -> In
     - *body size*: the same ratio if everybody had the population's size, or the height typed in;
     - *motion*: standing feet against the moving camera;
     - *contact*: distance of standing feet over the depth map's ground beside them.
+
+    ``poll`` is called while people are measured in other threads; it may raise to leave them.
     """
-    measured = _cues(scene, body, config)
+    measured = _cues(scene, body, config, poll)
     trusted = config.alpha_init == "metric" or scene.cameras.metric
     used = {name: cue for name, cue in measured.items() if cue is not None}
     log_alpha, log_sigma = combined(used, len(scene.people)) if used else (0.0, None)
@@ -120,7 +129,9 @@ def _estimate(name: str, cue: LogScale | None) -> CueEstimate:
     return CueEstimate(name, float(np.exp(cue.value)), float(np.exp(cue.value) * sigma))
 
 
-def _cues(scene: Scene, body: BodyModel, config: RefinementConfig) -> dict[str, LogScale | None]:
+def _cues(
+    scene: Scene, body: BodyModel, config: RefinementConfig, poll: Callable[[], None]
+) -> dict[str, LogScale | None]:
     people = list(scene.people.values())
     feet = [
         pose_feet_and_joints(body, p.betas, p.R_cam_root, p.body_pose, p.transl_cam)[0]
@@ -136,7 +147,7 @@ def _cues(scene: Scene, body: BodyModel, config: RefinementConfig) -> dict[str, 
         and scene.depth.shares_camera_unit
         and config.depth_scale == "shared"
     )
-    run = people_runner(config.threads, None)
+    run = people_runner(config.threads, poll)
     ratios: dict[int, LogScale | None] = {p.id: None for p in people}
     if shared:
         found = run(lambda k: person_depth_ratio(scene, body, people[k]), len(people))

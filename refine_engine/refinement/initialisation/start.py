@@ -64,7 +64,7 @@ def initialise(
     The world must be Y up (importers see to that). ``source`` sharpens the contacts; ``poll`` is
     called from this thread while people are filled in others, and may raise to leave it.
     """
-    scale = initial_scale(scene, body, config)
+    scale = initial_scale(scene, body, config, poll)
     model = load_gap_model() if config.gap_filling == "learned" else None
     gaps: list[Gap] = []
     ids = sorted(scene.people)

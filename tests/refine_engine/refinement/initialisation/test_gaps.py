@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from refine_engine.config import RefinementConfig
+from refine_engine.errors import Cancelled
 from refine_engine.geometry.rotations import exp_so3
 from refine_engine.motion_prior.gap_filling import geodesic_gap
 from refine_engine.motion_prior.gap_model import load_gap_model
@@ -157,3 +160,35 @@ def test_the_note_says_what_was_straight() -> None:
     assert note.startswith("93 frames between measured ones were filled in")
     assert "1 of 2 gaps" in note
     assert "straight interpolation where: longer than 2 s" in note
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_filling_again_asks_and_can_be_left(standing_scene: SceneMaker, threads: int) -> None:
+    scene, body = standing_scene()
+    seen = scene.people[1].observed.copy()
+    seen[20:30] = False
+    people = {i: replace(scene.people[1], id=i, observed=seen) for i in (1, 2, 3)}
+    scene = replace(scene, people=people)
+    config = RefinementConfig(threads=threads)
+    asked: list[int] = []
+    state = initialise(scene, body, config, None, lambda: asked.append(threading.get_ident())).state
+    chunk = np.zeros(scene.num_frames, dtype=np.int64)
+    again = refill_gaps(
+        state,
+        body,
+        load_gap_model(),
+        scene.fps,
+        chunk,
+        lambda: asked.append(threading.get_ident()),
+        threads,
+    )
+    assert list(again.people) == [1, 2, 3]
+    assert all(p.learned is not None and p.learned.sum() == 10 for p in again.people.values())
+    # Whoever runs the refinement is asked in that thread: asking may hold it.
+    assert set(asked) == {threading.get_ident()}
+
+    def leave() -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        refill_gaps(state, body, load_gap_model(), scene.fps, chunk, leave, threads)
