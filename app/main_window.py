@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 from typing import Any, cast
 
-from PyQt6.QtCore import QSize, Qt, QTimer
+from PyQt6.QtCore import QSize, QTimer
 from PyQt6.QtGui import QGuiApplication
-from PyQt6.QtWidgets import QApplication, QLabel, QMainWindow, QMessageBox, QWidget
+from PyQt6.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
 
 from app import arrangement, commands, theme
 from app.actions import ActionRegistry
@@ -26,6 +25,7 @@ from app.panels.scale import ScalePanel
 from app.panels.substages import SubStagesPanel
 from app.panels.timeline import TimelinePanel
 from app.panels.weights import WeightsPanel
+from app.scene_title import SceneTitle
 from app.session import Session
 from app.settings import Preferences, Settings
 from app.status import StatusLine
@@ -90,11 +90,7 @@ class MainWindow(QMainWindow):
         self.settings.recent_changed.connect(self._fill_recent)
         self._fill_recent()
         self.toolbar = arrangement.make_toolbar(self)
-        self.title = QLabel("", self)
-        self.title.setProperty("role", "small")
-        self.title.setContentsMargins(0, 7, 14, 7)
-        self.title.setTextFormat(Qt.TextFormat.RichText)
-        self.title.setTextInteractionFlags(Qt.TextInteractionFlag.LinksAccessibleByMouse)
+        self.title = SceneTitle(self)
         self.title.linkActivated.connect(lambda _: self.show_dock("report"))
         arrangement.place_title(self, self.title)
         self.autosave = Autosave(self.files.content, autosave_folder, self)
@@ -158,28 +154,7 @@ class MainWindow(QMainWindow):
         opened = self.session.opened
         if opened is None:
             return
-        people, frames, fps = (
-            len(self.session.person_ids),
-            opened.scene.num_frames,
-            opened.scene.fps,
-        )
-        repairs, missing = self.report.repairs(), self.report.missing()
-        found = (
-            f"{repairs} {'repair' if repairs == 1 else 'repairs'} on opening"
-            if repairs
-            else "nothing to repair"
-        )
-        if missing:
-            found += f", {missing} {'thing' if missing == 1 else 'things'} missing"
-        assumed = " assumed" if opened.scene.fps_source == "assumed" else ""
-        parts = [
-            escape(opened.folder.name),
-            f"{people} {'person' if people == 1 else 'people'}, {frames} frames, "
-            f"{fps:g} fps{assumed}",
-            f'<a href="report" style="color:{self.theme.quiet}">{found}</a>',
-        ]
-        self.title.setText(" &nbsp;·&nbsp; ".join(parts))
-        self.title.setToolTip(f"{opened.folder}<br>The Report panel says what was found.")
+        self.title.show_scene(opened, self.theme)
         arrangement.place_title(self, self.title)
         self.setWindowTitle(f"{opened.folder.name} — SMPL Refiner")
         self.docks["people"].title.note.setText("frames seen  ·  height  ·  likelihood")
@@ -239,6 +214,7 @@ class MainWindow(QMainWindow):
         for dock in self.docks.values():
             dock.set_theme(self.theme)
         self.viewing.set_theme(self.theme)
+        self.title.show_scene(self.session.opened, self.theme)
         self.registry.set_checked(f"view.theme_{preferences.theme}", True)
 
     def apply_theme(self, name: str) -> None:

@@ -70,6 +70,7 @@ class PreferencesDialog(QDialog):
         choose.setAutoDefault(False)
         choose.clicked.connect(self._choose_body)
         row = QHBoxLayout()
+        row.setSpacing(6)
         row.addWidget(self.body, 1)
         row.addWidget(choose)
         self.confirm = QCheckBox("Ask before an export replaces files", self)

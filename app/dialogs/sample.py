@@ -49,7 +49,24 @@ class SampleDialog(QDialog):
         self.folder = QLineEdit(str(folder), self)
         choose = QPushButton("Choose…", self)
         choose.clicked.connect(self._choose)
+        for widget, tip in (
+            (self.people, "How many people walk about, 1 to 10"),
+            (self.frames, "Length of the clip in frames, at 30 frames a second"),
+            (self.seed, "Another number, another scene; the same number, the same scene"),
+            (
+                self.level,
+                "How large the errors are that refinement is to undo: as published for such"
+                " pipelines, smaller, or larger",
+            ),
+            (
+                self.camera,
+                "How the camera moves; from a static one the scale cannot be found by motion",
+            ),
+            (self.folder, "A new folder, or one whose files may be replaced"),
+        ):
+            widget.setToolTip(tip)
         row = QHBoxLayout()
+        row.setSpacing(6)
         row.addWidget(self.folder, 1)
         row.addWidget(choose)
         form.addRow("&People", self.people)

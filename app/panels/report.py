@@ -60,16 +60,6 @@ class ReportPanel(QWidget):
         session.failed.connect(lambda failure: self.log(f"{failure.title}: {failure.message}"))
         self.refresh()
 
-    def repairs(self) -> int:
-        """How many findings were repaired."""
-        scene = self._session.scene
-        return sum(f.action == "repaired" for f in scene.report.findings) if scene else 0
-
-    def missing(self) -> int:
-        """How many things are missing."""
-        scene = self._session.scene
-        return len(scene.report.missing) if scene else 0
-
     def log(self, sentence: str) -> None:
         """Add a line with the time."""
         self._log = [*self._log, f"{datetime.now():%H:%M:%S}  {sentence}"][-_LOG_LINES:]

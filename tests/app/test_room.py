@@ -18,7 +18,7 @@ from app.elided_label import ElidedLabel
 from app.errors import ErrorReport
 from app.main_window import MainWindow
 from app.panels.report import ReportPanel
-from app.theme import TERM_COLOURS
+from app.theme import DARK, LIGHT, TERM_COLOURS
 from app.toolbar import STEERING
 from app.view_area import FLOATING
 
@@ -178,3 +178,9 @@ def test_only_qts_chatter_is_kept_back(capsys: pytest.CaptureFixture[str]) -> No
     print_qt_message(0, None, "This plugin does not support propagateSizeHints()")
     print_qt_message(0, None, "Something is wrong")
     assert capsys.readouterr().err == "Something is wrong\n"
+
+
+def test_the_title_is_readable_in_either_theme(opened: MainWindow) -> None:
+    for name, theme in (("light", LIGHT), ("dark", DARK)):
+        opened.apply_theme(name)
+        assert f"color:{theme.quiet}" in opened.title.text()
