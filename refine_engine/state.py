@@ -46,11 +46,11 @@ class PersonState:
     R_world_root: Array
     """(n, 3, 3) global orientation."""
     body_pose: Array
-    """(n, 23, 3, 3)."""
+    """(n, 23, 3, 3) rotations of SMPL joints 1..23 relative to their parents."""
     betas: Array
-    """(10,)."""
+    """(10,) shape coefficients."""
     transl_world: Array
-    """(n, 3) smplx ``transl``, metres."""
+    """(n, 3) smplx ``transl``, metres: pelvis = J0(betas) + transl."""
     observed: BoolArray
     """(n,) False on filled frames."""
     contacts: Array
@@ -69,11 +69,13 @@ class OptimizationState:
     """Everything that the solver may change."""
 
     people: Mapping[int, PersonState]
+    """By track id."""
     ground_plane: Array
-    """(4,) unit normal pointing up, offset: ``n . x + d = 0``."""
+    """(4,) in the engine's world: unit normal pointing up, offset: ``n . x + d = 0``."""
     alpha_0: float
     """Metres per reconstruction unit from ``init`` (1 where the input is metric)."""
     scale_delta: float = 0.0
+    """Relative change of alpha since ``init``."""
     alpha_0_log_sigma: float | None = None
     """Standard deviation of log alpha_0 as ``init`` estimated it; None where it was given."""
     chunk_log_scale: Array = field(default_factory=lambda: np.zeros(1))
@@ -90,7 +92,7 @@ class CueEstimate:
     """What one source of evidence alone says about alpha."""
 
     name: str
-    """"depth", "motion", "body size" or "contact"."""
+    """"depth", "motion", "body size", "contact"; "motion prior" once alpha was free."""
     alpha: float | None
     """None where the cue says nothing."""
     sigma: float | None
@@ -105,7 +107,8 @@ class ScaleReport:
     alpha_0: float
     delta: float
     sigma: float | None
-    """Undamped posterior standard deviation of alpha; None before ``scale`` ran."""
+    """Standard deviation of alpha: of ``init``'s estimate at first, the undamped posterior's once a
+    sub-stage has freed alpha; None where it was given, or is not known."""
     observable: bool
     """False where nothing measured fixes alpha (static camera and no metric cue)."""
     at_bound: bool
@@ -132,6 +135,7 @@ class Snapshot:
     """Weighted loss of each term; their sum is ``total_loss``."""
     state: OptimizationState
     alpha_sigma: float | None
+    """Undamped posterior standard deviation of alpha so far; on ``init``'s that of its estimate."""
     seconds: float
     """Seconds since the run began (paused time not counted)."""
     status: SubStageStatus = "running"

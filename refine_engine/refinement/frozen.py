@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from refine_engine.state import freeze
@@ -26,15 +26,8 @@ def read_only(state: OptimizationState) -> OptimizationState:
 
 
 def _person(person: PersonState) -> PersonState:
-    return replace(
-        person,
-        R_world_root=_view(person.R_world_root),
-        body_pose=_view(person.body_pose),
-        betas=_view(person.betas),
-        transl_world=_view(person.transl_world),
-        contacts=_view(person.contacts),
-        learned=None if person.learned is None else _view(person.learned),
-    )
+    arrays = {f.name: getattr(person, f.name) for f in fields(person)}
+    return replace(person, **{name: _view(a) for name, a in arrays.items() if a is not None})
 
 
 def _view(array: Any) -> Any:

@@ -326,7 +326,7 @@ class RefinementRun:
             i: replace(p, joint_sigma=found.joint_sigma.get(i, p.joint_sigma))
             for i, p in state.people.items()
         }
-        return replace(state, people=people)
+        return read_only(replace(state, people=people))
 
     def _report(self, state: OptimizationState) -> ScaleReport:
         report = scale_report(

@@ -222,11 +222,6 @@ def _products(left: Sequence[tuple[Blocks, ...]], right: Sequence[tuple[Blocks, 
     )
 
 
-def eliminate(part: Part, damping: float, floor: float, dtype: DTypeLike) -> Eliminated:
-    """:func:`eliminate_people` for one person, in this thread."""
-    return eliminate_people([part], damping, floor, dtype)[0]
-
-
 def with_gradient(
     eliminated: Sequence[Eliminated], parts: Sequence[Part], run: Run = one_by_one
 ) -> list[Eliminated]:
@@ -310,8 +305,3 @@ def _combined(rest: Eliminated, coefficients: Array) -> tuple[Blocks, ...]:
         )
         chains.append(np.asarray(total).reshape(rest.sides[0][k].shape[:2]))
     return tuple(chains)
-
-
-def frame_step(rest: Eliminated, own: Array, shared: Array) -> Array:
-    """:func:`frame_steps` for one person."""
-    return frame_steps([rest], own[None], shared)[0]

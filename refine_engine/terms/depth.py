@@ -11,6 +11,7 @@ from refine_engine.geometry.cameras import MIN_DEPTH_M
 from refine_engine.terms.model import SampleRows
 from refine_engine.terms.protocol import TermInfo
 from refine_engine.terms.shape import REPETITION
+from refine_engine.terms.skeleton import skinned_point
 
 if TYPE_CHECKING:
     from refine_engine.scene import Array, IntArray
@@ -67,7 +68,11 @@ def skin_residuals(  # type: ignore[no-untyped-def]
     row_weight,
     residual,
 ):
-    """Fill the rows of all samples; returns the loss."""
+    """Fill the rows of all samples; returns the loss.
+
+    ``joints_world`` (n, >= 24, 3) begins with the joints; ``huber`` and the residuals are natural
+    logarithms of depth ratios; arrays of samples are as in ``SkinSamples`` and ``SampleRows``.
+    """
     total = 0.0
     log_alpha = np.log(alpha) if shared_depth else 0.0
     for t in range(start.shape[0] - 1):
@@ -77,21 +82,9 @@ def skin_residuals(  # type: ignore[no-untyped-def]
             if sample_weight[m] == 0.0:
                 continue
             s = point[m]
-            x0 = 0.0
-            x1 = 0.0
-            x2 = 0.0
-            for k in range(joints.shape[1]):
-                w = weights[s, k]
-                if w == 0.0:
-                    continue
-                j = joints[s, k]
-                G = rotations[t, j]
-                a = offsets[s, k, 0]
-                b = offsets[s, k, 1]
-                c = offsets[s, k, 2]
-                x0 += w * (joints_world[t, j, 0] + G[0, 0] * a + G[0, 1] * b + G[0, 2] * c)
-                x1 += w * (joints_world[t, j, 1] + G[1, 0] * a + G[1, 1] * b + G[1, 2] * c)
-                x2 += w * (joints_world[t, j, 2] + G[2, 0] * a + G[2, 1] * b + G[2, 2] * c)
+            x0, x1, x2 = skinned_point(
+                rotations[t], joints_world[t], joints[s], weights[s], offsets[s]
+            )
             tz = alpha * t_cam[t, 2]
             z = R[2, 0] * x0 + R[2, 1] * x1 + R[2, 2] * x2 + tz
             if z < MIN_DEPTH_M:

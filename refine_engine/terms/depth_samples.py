@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TRUSTED_COUNT = 15
 """A person-frame with fewer samples than this counts for less."""
 HELD_OUT = 10
+"""Every so-manieth sample of a person-frame is held out as evidence for the guard."""
 
 
 def choose_samples(

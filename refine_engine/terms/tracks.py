@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from refine_engine.state import OptimizationState, PersonState
 
 MIN_CONFIDENCE = 0.2
+"""Keypoints that a detector trusts less do not count."""
 FILLED_TRUST = 0.6
 """Weight of interpolated rotations. Nothing else knows the poses of a gap: left alone, prior and
 smoothness invent a motion that looks likely and is further from the truth than the bridge."""
@@ -28,6 +29,7 @@ LEARNED_TRUST = 2.0
 FILLED_ROOT_TRUST = 0.3
 """Weight of interpolated places: a smooth bridge alone swings out where its ends are noisy."""
 REFERENCE_HEIGHT_PX = 500.0
+"""Height of the person for whom the data term's pixels are meant."""
 SHIFT_SIGMA = 0.05
 """Standard deviation of the image shift as seen in one frame, in units of x/z.
 
@@ -42,6 +44,7 @@ HELD_OUT = 10
 LONGEST_BRIDGE_S = 1.0
 """Gaps up to this long are bridged by smoothness; over longer ones nothing is coupled firmly."""
 LONG_GAP_LINK = 1e-2
+"""What couples people over a longer gap: enough for a regular matrix."""
 
 
 def build_track(
@@ -189,7 +192,7 @@ def _distances(
 ) -> tuple[Array, BoolArray]:
     """(n,) log z of the pelvis in the camera frame, and where it was measured."""
     z = person.transl_cam[rows, 2] + rest_joints(body, person.betas)[0, 2]
-    usable = person.observed[rows] & (z > 0.1)
+    usable = person.observed[rows] & (z > MIN_DEPTH_M)
     found, seen = np.zeros(n), np.zeros(n, dtype=bool)
     found[columns] = np.log(np.where(usable, z, 1.0))
     seen[columns] = usable

@@ -16,6 +16,7 @@ from refine_engine.refinement import refinement_run
 from refine_engine.refinement.control import RunControl
 from refine_engine.refinement.input import RefinementInput
 from refine_engine.refinement.refiner import Stage5Refiner
+from refine_engine.refinement.substages import PLANS
 from refine_engine.scene import Scene
 from refine_engine.state import SUBSTAGES, Snapshot
 from refine_engine.terms.problem import Problem
@@ -330,13 +331,39 @@ def test_the_documents_loss_methods(noisy: tuple[Scene, Scene]) -> None:
     assert refiner._compute_root_loss(worse) > refiner._compute_root_loss(state)
 
 
+@pytest.mark.parametrize(
+    ("name", "sub_stage"),
+    [
+        ("root", "root"),
+        ("smpl", "smpl"),
+        ("motion_prior", "motion"),
+        ("environmental", "environmental"),
+        ("scale", "scale"),
+        ("final", "final"),
+    ],
+)
+def test_the_documents_sub_stage_methods(
+    noisy: tuple[Scene, Scene], name: str, sub_stage: Any
+) -> None:
+    refiner, _ = run(noisy[1], QUICK.replace(**dict.fromkeys(ENABLE_KEYS.values(), False)))
+    state = refiner.output.initial_state
+    better = getattr(refiner, f"_optimize_{name}")(state)
+    terms = PLANS[sub_stage].terms
+    assert refiner.loss(better, terms) < 0.9 * refiner.loss(state, terms)
+    assert [r.sub_stage for r in refiner.output.sub_stages if r.iterations] == [sub_stage]
+
+
 def test_snapshots_cannot_be_written_to(noisy: tuple[Scene, Scene]) -> None:
     _, snapshots = run(noisy[1])
-    state = snapshots[-1].state
+    assert snapshots[-1].state.people[1].joint_sigma is not None
+    for snapshot in snapshots:
+        state = snapshot.state
+        shared = [state.ground_plane, state.chunk_log_scale]
+        for person in state.people.values():
+            shared += [a for a in vars(person).values() if a is not None]
+        assert not any(array.flags.writeable for array in shared)
     with pytest.raises(ValueError, match="read-only"):
-        state.people[1].transl_world[0] = 0
-    with pytest.raises(ValueError, match="read-only"):
-        state.ground_plane[0] = 0
+        snapshots[-1].state.people[1].transl_world[0] = 0
 
 
 def test_without_keypoints_it_still_refines(noisy: tuple[Scene, Scene]) -> None:

@@ -12,10 +12,8 @@ import pytest
 
 from refine_engine.solver.arrow import (
     OWN,
-    eliminate,
     eliminate_people,
     factor_bytes,
-    frame_step,
     frame_steps,
     with_gradient,
 )
@@ -68,11 +66,11 @@ class DensePart:
 @pytest.mark.parametrize("shared", [5, 20])
 def test_elimination_equals_the_dense_solution(shared, count):
     parts = [DensePart(count, 6, shared, seed) for seed in (0, 1)]
-    eliminated = [eliminate(p, 0.0, 0.0, np.float64) for p in parts]
+    eliminated = [eliminate_people([p], 0.0, 0.0, np.float64)[0] for p in parts]
     border = border_system(eliminated)
     moves = border.solve(np.ones(2 * OWN + shared, bool), 0.0)
     frames = [
-        frame_step(e, moves[OWN * p : OWN * p + OWN], moves[2 * OWN :])
+        frame_steps([e], moves[None, OWN * p : OWN * p + OWN], moves[2 * OWN :])[0]
         for p, e in enumerate(eliminated)
     ]
     # The same least squares, dense.
@@ -135,7 +133,7 @@ def test_a_later_gradient_with_the_factors_of_an_earlier_state():
 
 def test_frozen_variables_do_not_move():
     part = DensePart(6, 6, 5, 0)
-    border = border_system([eliminate(part, 0.0, 0.0, np.float64)])
+    border = border_system(eliminate_people([part], 0.0, 0.0, np.float64))
     free = np.zeros(OWN + 5, bool)
     free[3] = True
     moves = border.solve(free, 0.0)
