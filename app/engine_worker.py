@@ -151,6 +151,8 @@ class EngineWorker(QObject):
     """The folder and the exception."""
     prepared = pyqtSignal(object)
     """Unit constant of each term by its name."""
+    prepare_failed = pyqtSignal(object)
+    """The exception; a run would meet it again."""
     run_ended = pyqtSignal(object)
     """A :class:`RunOutcome`."""
     job_done = pyqtSignal(str, object)
@@ -190,7 +192,7 @@ class EngineWorker(QObject):
             try:
                 constants = self._engine.prepare()
             except Exception as error:  # noqa: BLE001  (see open)
-                self.job_failed.emit("loading the engine", error)
+                self.prepare_failed.emit(error)
             else:
                 self.prepared.emit(constants)
 

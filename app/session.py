@@ -62,6 +62,9 @@ class Session(Shown):
         self.steering = Steering(engine, self)
         self.steering.activity_changed.connect(self.activity_changed)
         self.steering.opened.connect(self._on_opened)
+        self.steering.prepare_failed.connect(
+            lambda error: self.failed.emit(report("The engine could not be loaded", error))
+        )
         self.steering.open_failed.connect(self._on_open_failed)
         self.steering.delivered.connect(self._on_delivered)
         self.steering.run_ended.connect(self._on_run_ended)

@@ -51,6 +51,8 @@ class Steering(QObject):
     """Folder and exception."""
     prepared = pyqtSignal(object)
     """Unit constant of each term by its name: lambda times it is the effective weight."""
+    prepare_failed = pyqtSignal(object)
+    """The exception that kept from loading what runs need."""
     delivered = pyqtSignal(object)
     """A :class:`app.mailbox.Delivery` that is not empty."""
     run_ended = pyqtSignal(object)
@@ -77,6 +79,7 @@ class Steering(QObject):
         worker.opened.connect(self._on_opened)
         worker.open_failed.connect(self._on_open_failed)
         worker.prepared.connect(self.prepared)
+        worker.prepare_failed.connect(self.prepare_failed)
         worker.run_ended.connect(self._on_run_ended)
         worker.job_done.connect(self._on_job_done)
         worker.job_failed.connect(self._on_job_failed)

@@ -50,6 +50,32 @@ def test_the_engine_never_runs_on_the_window_s_thread(
     assert len(engine.threads) == 1
 
 
+def test_what_runs_need_is_loaded_after_the_scene_is_shown(qtbot: Any, session: Session) -> None:
+    with qtbot.waitSignal(session.steering.prepared, timeout=5000) as told:
+        pass
+    assert told.args[0] == {"data": 2.0}
+    assert session.activity == "ready"
+
+
+def test_a_kernel_that_cannot_be_loaded_is_told_and_disturbs_no_run(
+    qtbot: Any, engine: RecordedEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> dict[str, float]:
+        raise ImportError("no place for kernels")
+
+    monkeypatch.setattr(engine, "prepare", fail)
+    made = Session(engine)
+    with qtbot.waitSignal(made.scene_changed, timeout=5000):
+        made.open(folder)
+    with qtbot.waitSignal(made.failed, timeout=5000) as told:
+        made.run()
+        assert made.activity == "running"
+    assert "could not be loaded" in told.args[0].title
+    qtbot.waitUntil(lambda: made.activity == "ready", timeout=20000)
+    assert made.runs[-1].status == "finished"
+    assert made.shutdown()
+
+
 def test_pause_holds_the_engine_and_resume_goes_on(
     qtbot: Any, session: Session, engine: RecordedEngine
 ) -> None:
