@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,11 @@ from refine_engine.body import (
 )
 from refine_engine.errors import InputError
 from refine_engine.evaluation.motion_set import MotionSet, PersonMotion
+from refine_engine.exporters.stored_results import (
+    AGAIN,
+    check_camera_poses,
+    read_results_json,
+)
 from refine_engine.geometry.rotations import matrix_from_axis_angle
 from refine_engine.refinement.placement import place_in_world
 from refine_engine.safe_files import open_npz
@@ -262,6 +266,7 @@ def motion_from_results(folder: str | Path, body: BodyModel) -> MotionSet:
         raise InputError(folder, "holds no person_*/smpl_params_refined.npz", "refine it again")
     with open_npz(folder / "cameras_refined.npz") as file:
         poses = _Arrays(folder / "cameras_refined.npz", file.read_all())["poses"]
+    check_camera_poses(folder / "cameras_refined.npz", poses)
     return MotionSet(
         people=people,
         fps=float(document["world"]["fps"]),
@@ -296,36 +301,27 @@ def read_results(folder: Path) -> dict[str, Any]:
     InputError
         The file is no such document, lacks a key that evaluation needs, or the run had failed.
     """
-    path = folder / RESULTS_FILE
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"cannot be read ({error})", "refine it again") from None
-    if not isinstance(document, dict):
-        raise InputError(path, "is not a JSON object", "refine it again")
-    if document.get("status") == "failed":
-        raise InputError(path, "is the record of a failed run", "refine it again")
-    for key in ("scale_alpha", "scale_delta", "ground_plane", "world"):
-        if key not in document:
-            raise InputError(path, f"has no key {key!r}", "refine it again with this program")
-    if "fps" not in document["world"]:
-        raise InputError(path, "has no key 'world.fps'", "refine it again with this program")
-    return document
+    needed = ("scale_alpha", "scale_delta", "ground_plane", "world")
+    return read_results_json(folder / RESULTS_FILE, needed, ("people", "body"))
 
 
 def _refined_person(path: Path, body: BodyModel) -> PersonMotion:
     with open_npz(path) as file:
         arrays = _Arrays(path, file.read_all())
-    n = len(arrays["frames"])
-    return posed_person(
-        body,
-        arrays["frames"],
-        arrays["betas"].reshape(-1)[:10],
-        matrix_from_axis_angle(arrays["global_orient"].reshape(n, 3)),
-        matrix_from_axis_angle(arrays["poses"].reshape(n, 23, 3)),
-        arrays["transl"].reshape(n, 3),
-        arrays.optional("contacts"),
-    )
+    try:
+        n = len(arrays["frames"])
+        return posed_person(
+            body,
+            arrays["frames"],
+            arrays["betas"].reshape(-1)[:10],
+            matrix_from_axis_angle(arrays["global_orient"].reshape(n, 3)),
+            matrix_from_axis_angle(arrays["poses"].reshape(n, 23, 3)),
+            arrays["transl"].reshape(n, 3),
+            arrays.optional("contacts"),
+        )
+    except (ValueError, TypeError, FloatingPointError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(path, f"is damaged ({reason})", AGAIN) from None
 
 
 class _Arrays:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,16 +16,22 @@ from refine_engine.exporters.results_json import (
     PERSON_FILE,
     RESULTS_FILE,
 )
+from refine_engine.exporters.stored_results import (
+    AGAIN,
+    check_camera_poses,
+    read_results_json,
+)
 from refine_engine.geometry.rotations import matrix_from_axis_angle
 from refine_engine.safe_files import open_npz
 from refine_engine.state import PersonState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from refine_engine.config import RefinementConfig
 
-_AGAIN = "refine it again with this program"
 _RESULTS_FOLDER = "5_refinement"
 
 
@@ -69,12 +74,13 @@ def refined_content(folder: str | Path, *, body_file: str | Path | None = None) 
         if match and str(int(match[1])) in document["people"]:
             people[int(match[1])] = _read_person(path)
     if len(people) != len(document["people"]) or not people:
-        raise InputError(place, f"lacks a person's {PERSON_FILE}", _AGAIN)
+        raise InputError(place, f"lacks a person's {PERSON_FILE}", AGAIN)
     cameras = _read(place / CAMERAS_FILE, ("poses", "intrinsics_pose", "image_size"))
+    _check_cameras(place / CAMERAS_FILE, cameras)
     height, width = (int(v) for v in cameras["image_size"])
     T = len(cameras["poses"])
     if any(p.frames[-1] >= T for p in people.values()):
-        raise InputError(place / CAMERAS_FILE, f"has {T} cameras, too few for the people", _AGAIN)
+        raise InputError(place / CAMERAS_FILE, f"has {T} cameras, too few for the people", AGAIN)
     return ExportContent(
         people=dict(sorted(people.items())),
         body=body,
@@ -145,27 +151,30 @@ def _settings_of(path: Path) -> RefinementConfig:
 
 
 def _read_document(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"cannot be read ({error})", _AGAIN) from None
-    if not isinstance(document, dict):
-        raise InputError(path, "is not a JSON object", _AGAIN)
-    if document.get("status") == "failed":
-        raise InputError(path, "is the record of a failed run", "refine the folder again")
-    for key in ("people", "world", "body", "ground_plane", "scale_alpha"):
-        if key not in document:
-            raise InputError(path, f"has no key {key!r}", _AGAIN)
-    return document
+    needed = ("people", "world", "body", "ground_plane", "scale_alpha")
+    return read_results_json(path, needed)
+
+
+def _check_cameras(path: Path, cameras: Mapping[str, NDArray[Any]]) -> None:
+    check_camera_poses(path, cameras["poses"])
+    shapes = {"intrinsics_pose": (len(cameras["poses"]), 3, 3), "image_size": (2,)}
+    for name, shape in shapes.items():
+        array = cameras[name]
+        if array.dtype.kind not in "iuf" or array.shape != shape or not np.isfinite(array).all():
+            raise InputError(path, f"holds no finite numbers {shape} as {name!r}", AGAIN)
 
 
 def _read_person(path: Path) -> PersonState:
     names = ("frames", "global_orient", "poses", "betas", "transl", "observed", "contacts")
     a = _read(path, names)
-    n = len(a["frames"])
+    for name in names:
+        if a[name].dtype.kind not in "biuf" or not np.isfinite(a[name]).all():
+            raise InputError(path, f"holds no finite numbers as {name!r}", AGAIN)
     try:
+        frames = a["frames"].astype(np.int64).reshape(-1)
+        n = len(frames)
         person = PersonState(
-            frames=a["frames"].astype(np.int64),
+            frames=frames,
             R_world_root=matrix_from_axis_angle(a["global_orient"].reshape(n, 3)),
             body_pose=matrix_from_axis_angle(a["poses"].reshape(n, 23, 3)),
             betas=a["betas"].astype(np.float64).reshape(10),
@@ -174,9 +183,9 @@ def _read_person(path: Path) -> PersonState:
             contacts=a["contacts"].astype(np.float64).reshape(n, 4),
         )
     except ValueError as error:
-        raise InputError(path, f"is damaged ({error})", _AGAIN) from None
-    if n == 0 or (np.diff(person.frames) != 1).any():
-        raise InputError(path, "has frames that are not consecutive", _AGAIN)
+        raise InputError(path, f"is damaged ({error})", AGAIN) from None
+    if n == 0 or frames[0] < 0 or (np.diff(frames) != 1).any():
+        raise InputError(path, "has frames that are not consecutive", AGAIN)
     return person
 
 
@@ -184,5 +193,5 @@ def _read(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     with open_npz(path) as file:
         for name in names:
             if name not in file:
-                raise InputError(path, f"has no array {name!r}", _AGAIN)
+                raise InputError(path, f"has no array {name!r}", AGAIN)
         return {name: file[name] for name in names}

@@ -146,13 +146,28 @@ def read_checkpoint(path: Path) -> Checkpoint:
                 chunk_log_scale=stored["chunk_log_scale"],
             )
             history = json.loads(stored["history"].tobytes().decode())
-        except (KeyError, ValueError) as error:
+            lengths = {i: len(p.frames) for i, p in people.items()}
+        except (KeyError, ValueError, TypeError) as error:
             raise InputError(
                 path, f"is not a usable checkpoint ({error})", "start a new run"
             ) from None
     for i, p in people.items():
-        n = len(p.frames)
-        if p.R_world_root.shape != (n, 3, 3) or p.body_pose.shape != (n, 23, 3, 3):
+        n = lengths[i]
+        shapes = {
+            "R_world_root": (n, 3, 3),
+            "body_pose": (n, 23, 3, 3),
+            "betas": (10,),
+            "transl_world": (n, 3),
+            "observed": (n,),
+            "contacts": (n, 4),
+        }
+        arrays = [(getattr(p, name), shape) for name, shape in shapes.items()]
+        whole = p.frames.dtype.kind in "iu" and p.frames.shape == (n,)
+        if (
+            not whole
+            or any(a.shape != s or a.dtype.kind not in "bf" for a, s in arrays)
+            or any(not np.isfinite(a).all() for a, _ in arrays)
+        ):
             raise InputError(path, f"person {i} is damaged", "start a new run")
     results = tuple(
         SubStageResult(
