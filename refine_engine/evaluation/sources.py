@@ -174,7 +174,7 @@ def motion_from_scene(
 
 
 def motion_from_ground_truth(path: str | Path, body: BodyModel) -> MotionSet:
-    """Motion of a ``ground_truth.npz`` as ``sample`` writes it.
+    """Motion of a ``ground_truth.npz`` as ``sample`` writes it; alpha and the plane may be absent.
 
     Parameters
     ----------
@@ -197,13 +197,15 @@ def motion_from_ground_truth(path: str | Path, body: BodyModel) -> MotionSet:
         for person_id in where["person_ids"].astype(np.int64).tolist():
             people[person_id] = _true_person(where, person_id, body)
         cameras = where["cameras"].reshape(-1, 4, 4)
+        # Motion capture knows no unit of a reconstruction, and not always where the floor is.
+        alpha, plane = where.optional("alpha"), where.optional("ground_plane")
         return MotionSet(
             people=people,
             fps=float(where["fps"]),
             R_cam_world=cameras[:, :3, :3],
             t_cam_world=cameras[:, :3, 3],
-            ground_plane=where["ground_plane"].reshape(4),
-            alpha=float(where["alpha"]),
+            ground_plane=None if plane is None else plane.reshape(4),
+            alpha=None if alpha is None else float(alpha),
             label=str(path),
         )
     except (ValueError, TypeError) as error:

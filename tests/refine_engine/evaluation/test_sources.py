@@ -188,6 +188,23 @@ def test_truth_without_an_array_is_refused(
         motion_from_ground_truth(path, body)
 
 
+def test_truth_need_not_know_the_unit_or_the_floor(
+    tmp_path: Path, state: OptimizationState, cameras: CameraTrack, body: BodyModel
+) -> None:
+    path = tmp_path / "ground_truth.npz"
+    write_truth(path, state, cameras, body)
+    with np.load(path) as file:
+        arrays = {k: file[k] for k in file if k not in ("alpha", "ground_plane")}
+    np.savez(path, **arrays)
+    truth = motion_from_ground_truth(path, body)
+    assert truth.alpha is None
+    assert truth.ground_plane is None
+    found = evaluate_motion(motion_from_state(state, 30.0, body, cameras), truth)
+    assert found["wa_mpjpe100_mm"] == pytest.approx(0, abs=1e-3)
+    assert np.isnan(found["alpha_error_percent"])
+    assert np.isnan(found["ground_angle_deg"])
+
+
 def write_results(folder: Path, state: OptimizationState, cameras: CameraTrack) -> None:
     folder.mkdir(parents=True)
     poses = np.tile(np.eye(4), (FRAMES, 1, 1))
