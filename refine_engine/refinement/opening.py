@@ -82,5 +82,9 @@ def open_scene(
         start = replace(start, scale=replace(start.scale, alpha_0=given.alpha_0))
     start = replace(start, state=read_only(start.state))
     state = start.state if given is None else read_only(given)
-    problem = Problem(scene, body, state, config, terms, floor=start.floor)
+    # What is measured is the input's, wherever a run goes on from: the same evidence every time.
+    evidence = replace(
+        start.state, alpha_0=state.alpha_0, alpha_0_log_sigma=state.alpha_0_log_sigma
+    )
+    problem = Problem(scene, body, evidence, config, terms, floor=start.floor)
     return Opened(scene, body, start, state, problem, contacts, prior)

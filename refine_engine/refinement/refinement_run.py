@@ -125,6 +125,9 @@ class RefinementRun:
         begin = SUBSTAGES.index(plan_of(first).key) if first is not None else 1
         used = 0
         grounded = resumed and begin > SUBSTAGES.index(_GROUNDED[0])
+        if resumed and begin > SUBSTAGES.index(_GAPS_FRESH[0]):
+            # The run that is gone on with had filled its gaps anew by then.
+            self.opened.problem.expect_filled(state)
         stopped = control.verdict == "stop"
         self._publish(state, results, stopped=stopped, complete=False)
         yield replace(begun, event="end", status="converged")
