@@ -98,6 +98,9 @@ PLANS: Mapping[SubStage, SubStagePlan] = {
             "makes motion likely",
             Free(pose=True, betas=True),
             (*_FIT, "cvae"),
+            # No term here sees depth, and standing feet move people along the ray by more than
+            # its noise; the sub-stages after this one bring both together.
+            judged_by=("keypoints", "slide"),
         ),
         SubStagePlan(
             "environmental",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from refine_engine.refinement.guard import compare
+from refine_engine.refinement.substages import PLANS
 
 
 def test_better_evidence_is_accepted() -> None:
@@ -43,3 +44,13 @@ def test_only_the_evidence_that_judges_counts() -> None:
     assert not told.worse
     assert "foot slide" in told.message
     assert not compare({"slide": 0.01}, {"slide": 0.02}, ("keypoints",)).worse
+
+
+def test_motion_may_part_from_depth_that_it_does_not_see() -> None:
+    """Standing feet move people along the ray; the sub-stages after it see depth and judge it."""
+    before = {"keypoints": 4.9, "depth": 0.024, "slide": 0.0071}
+    after = {"keypoints": 5.1, "depth": 0.046, "slide": 0.0030}
+    assert compare(before, after, PLANS["scale"].judged_by).worse
+    assert not compare(before, after, PLANS["motion"].judged_by).worse
+    shifted = {**after, "keypoints": 9.0}
+    assert compare(before, {**shifted, "slide": 0.0071}, PLANS["motion"].judged_by).worse
