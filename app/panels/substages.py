@@ -144,8 +144,8 @@ class SubStageRowWidget(QFrame):
         for widget in (self.check, self.cap):
             widget.blockSignals(False)
 
-    def show_row(self, row: SubStageRow, cap: int | None) -> None:
-        """Numbers and state."""
+    def show_row(self, row: SubStageRow, cap: int | None, held: bool) -> None:
+        """Numbers and state; ``held`` = the run is paused."""
         begun = row.status not in ("waiting", "skipped")
         self.iterations.setText(str(row.iterations) if begun and self._sub_stage != "init" else "")
         self.seconds.setText(
@@ -159,8 +159,9 @@ class SubStageRowWidget(QFrame):
             self.setToolTip(f"{EXPLANATIONS[self._sub_stage]}<br>{done}.")
         else:
             self.setToolTip(EXPLANATIONS[self._sub_stage])
-        self.state.setText(STATUS_TEXT[row.status])
-        meaning = STATUS_MEANING[row.status]
+        held = held and row.status == "running"
+        self.state.setText("paused" if held else STATUS_TEXT[row.status])
+        meaning = "Holds before its next iteration." if held else STATUS_MEANING[row.status]
         self.state.setToolTip(f"{meaning} {row.message}".strip())
         restyle(self.state, state=row.status)
         restyle(self, active="true" if row.status == "running" else "false")
@@ -261,6 +262,7 @@ class SubStagesPanel(ScrollPanel):
         self.column.addStretch(1)
         session.config_changed.connect(self._show_config)
         session.rows_changed.connect(self._show_rows)
+        session.activity_changed.connect(self._show_rows)
         self._show_config()
         self._show_rows()
 
@@ -271,7 +273,8 @@ class SubStagesPanel(ScrollPanel):
     def _show_rows(self) -> None:
         for sub_stage, widget in self.rows.items():
             row = self._session.rows[sub_stage]
-            widget.show_row(row, iteration_cap(self._session.config, sub_stage))
+            cap = iteration_cap(self._session.config, sub_stage)
+            widget.show_row(row, cap, self._session.activity == "paused")
 
     def menu_of(self, sub_stage: SubStage) -> QMenu:
         """The menu of a row's right click."""

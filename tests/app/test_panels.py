@@ -219,3 +219,16 @@ def test_undo_says_what_it_undoes(opened: MainWindow) -> None:
     opened.registry["edit.undo"].trigger()
     assert "lambda_depth" in opened.registry.title("edit.redo")
     assert opened.registry.title("edit.undo") == "Undo"
+
+
+def test_a_run_that_holds_is_paused_in_its_row_too(opened: MainWindow, qtbot: Any) -> None:
+    session, row = opened.session, opened.sub_stages.rows["root"]
+    session.step_iteration()
+    qtbot.waitUntil(lambda: session.activity == "paused", timeout=5000)
+    assert row.state.text() == "paused"
+    assert row.iterations.text() == "1"
+    session.resume()
+    qtbot.waitUntil(lambda: row.state.text() != "paused", timeout=5000)
+    with qtbot.waitSignal(session.ended, timeout=5000):
+        session.cancel()
+    assert row.state.text() == "waiting"
