@@ -128,7 +128,7 @@ class RefinementConfig:
     max_frames: int | None = _key(
         None,
         "Use only the first so many frames; null = all.",
-        low=2,
+        low=1,
         high=10_000_000,
         optional=True,
     )

@@ -220,7 +220,7 @@ class MultiTRAMPipeline:
     def _refinement_stage(self, max_frames: int | None) -> dict[str, Any]:
         config = self._stage5
         if max_frames is not None:
-            config = config.replace(max_frames=max(2, max_frames))
+            config = config.replace(max_frames=max_frames)
         found = run_refinement(
             stage4_output_dir=self._existing(4),
             stage1_output_dir=self._folder(1),

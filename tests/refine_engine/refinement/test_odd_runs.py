@@ -127,6 +127,11 @@ def test_the_first_frames_keep_whoever_is_seen_in_one_of_them(scene: Scene) -> N
     assert {i: len(p.frames) for i, p in output.state.people.items()} == {1: 3, 2: 1}
 
 
+def test_one_frame_alone_is_refined(scene: Scene) -> None:
+    output = refined(scene, FEW.replace(max_frames=1))
+    assert {i: len(p.frames) for i, p in output.state.people.items()} == {1: 1, 2: 1}
+
+
 def test_the_first_frames_drop_whoever_is_only_guessed_in_them(scene: Scene) -> None:
     guessed = with_person(scene, lambda p: replace(p, observed=np.arange(FRAMES) > 3))
     assert set(refined(guessed, FEW.replace(max_frames=3)).state.people) == {1}
