@@ -51,11 +51,15 @@ def write_files(files: Mapping[Path, bytes]) -> None:
     path = Path()
     try:
         for path, content in files.items():
-            made += _make_folder(path.parent)
+            place = _real_place(path)
+            made += _make_folder(place.parent)
             # Before anything is replaced: a rename onto a folder would fail halfway.
-            if path.is_dir():
+            if place.is_dir():
                 raise ExportError(path, "is a folder where a file is to be written", "remove it")
-            waiting[path] = _write_beside(path, content)
+            if place.exists() and not place.is_file():
+                # A rename would put a file in the place of a device or a pipe.
+                raise ExportError(path, "is no ordinary file", "choose another place")
+            waiting[place] = _write_beside(place, content)
         for path in list(waiting):
             os.replace(waiting[path], path)
             del waiting[path]
@@ -126,6 +130,16 @@ def _hold(folder: Path) -> int | None:
         os.close(handle)
         return None
     return handle
+
+
+def _real_place(path: Path) -> Path:
+    """Where a path leads: a link stays one, and what it leads to is written."""
+    if not path.is_symlink():
+        return path
+    place = Path(os.path.realpath(path))
+    if not place.parent.is_dir():
+        raise ExportError(path, f"is a link to {place}, which is not there", "remove the link")
+    return place
 
 
 def _make_folder(folder: Path) -> list[Path]:

@@ -64,6 +64,26 @@ def test_a_folder_in_the_way_leaves_everything_as_it_was(tmp_path: Path) -> None
     assert os.listdir(tmp_path) == ["b"]
 
 
+def test_a_pipe_or_device_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ExportError, match="pipe: is no ordinary file"):
+        write_files({tmp_path / "a": b"1", tmp_path / "pipe": b"2"})
+    assert os.listdir(tmp_path) == ["pipe"]
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_link_stays_one_and_its_target_is_written(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a").write_bytes(b"old")
+    (tmp_path / "a").symlink_to(tmp_path / "real" / "a")
+    write_files({tmp_path / "a": b"new"})
+    assert (tmp_path / "a").is_symlink()
+    assert everything(tmp_path / "real") == {"a": b"new"}
+    (tmp_path / "dead").symlink_to("/not/mounted/a")
+    with pytest.raises(ExportError, match=r"dead: is a link to /not/mounted/a.*not there"):
+        write_files({tmp_path / "dead": b"new"})
+
+
 def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"mine")
     with pytest.raises(ExportError, match="a/b: cannot be written"):
