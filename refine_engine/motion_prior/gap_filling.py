@@ -1,8 +1,9 @@
 """Filling one gap: a cubic, what the networks add to it, and what the same person did elsewhere.
 
-People repeat themselves. Stretches of the same track that begin and end like the gap show by how
-much the networks err for this person, and that is added: with a few periods of a walk beside the
-gap most of what is left of the error goes.
+People repeat themselves. Stretches of the same track show by how much the networks err for this
+person: all over the track how far to believe them, and in stretches that look like the gap to them
+what they miss. That is added: with a few periods of a walk beside the gap most of what is left of
+the error goes.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refine_engine.geometry.rotations import geodesic_angle, interpolate_rotations
+from refine_engine.geometry.rotations import interpolate_rotations
 from refine_engine.motion_prior.gap_model import MODES, PARTS, POSE_PARTS, waves_at
 from refine_engine.motion_prior.gap_windows import (
+    JOINTS,
     NEEDED,
     OFFSETS,
+    POSE,
     RATE,
     channels_between,
+    mirrored,
+    one_after_the_other,
     poses_from,
     spline,
     windows,
@@ -29,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from refine_engine.motion_prior.gap_model import GapModel
+    from refine_engine.motion_prior.gap_model import GapModel, Look
     from refine_engine.motion_prior.gap_windows import SeenMotion, Windows
 
     Array = NDArray[np.float64]
@@ -37,13 +42,13 @@ if TYPE_CHECKING:
 
 LONGEST_S = 2.0
 """Longer gaps are not filled by anything learned."""
-SIMILAR = 0.3
-"""How alike a stretch must be to count: distance over the length of the ends' speeds."""
-DOUBTED = 0.3
-"""Weight of "no correction" beside similar stretches, each of which weighs up to 1."""
-CANDIDATES, CLOSELY = 300, 24
-"""Stretches that are compared with the gap, and how many of them are looked at closely."""
-EVERYWHERE = 24
+ALIKE = 0.8
+"""Squared distance of what the networks see over which their errors stay alike."""
+UNRELATED = 0.1
+"""Variance of errors that tell nothing about others, over that of those that do."""
+CANDIDATES, CLOSELY = 400, 36
+"""Stretches that are compared with the gap, and how many of the most similar are looked at."""
+EVERYWHERE = 16
 """Stretches all over the track that show how well the networks know this person."""
 BELIEF = 3.0
 """So many stretches' worth of belief in the networks before any is seen."""
@@ -54,10 +59,10 @@ TOO_LITTLE = "too little is seen beside it to tell how fast the motion is"
 TOO_FAR = "the prediction is far from everything nearby"
 _ENDS = 4
 """Samples of the context that are compared."""
-MOST_TURN = 2.9
-"""A joint that would leave the geodesic by more, radians, is taken for a failure."""
+MOST_TURN = 6.0
+"""A joint that would be turned by more against the cubic, radians, is taken for a failure."""
 MOST_SHIFT = 0.75
-"""The same for the pelvis, metres over body size."""
+"""The same for the pelvis against the straight line, metres over body size."""
 _QUANTILES = np.arange(1, 13) / 13.0
 _TO_WAVES = 2.0 / 13.0 * np.sin(np.pi * np.arange(1, 8)[:, None] * _QUANTILES)
 
@@ -74,8 +79,6 @@ class FilledGap:
     """False where it is the geodesic and the straight line."""
     reason: str
     """Why it is not learned; empty where it is."""
-    share: float = 0.0
-    """How much of the networks' answer was taken, 0 to 1."""
 
 
 def geodesic_gap(R: Array, transl: Array, left: int, right: int) -> tuple[Array, Array]:
@@ -130,27 +133,33 @@ def fill_gaps_of(
     long = (ends[:, 1] - ends[:, 0]) / motion.step > LONGEST_S * RATE + 1.0
     fits = ~long & around.usable
     found: list[FilledGap | None] = [None] * len(gaps)
-    same_track = Elsewhere(model, motion) if fits.any() else None
+    same_track = None
+    if fits.any():
+        # What a person does with the left they may do with the right.
+        other = mirrored(motion, model.space.mean, R)
+        same_track = Elsewhere(model, one_after_the_other(motion, other))
     for first in range(0, len(gaps), TOGETHER):
         poll()
         some = first + np.flatnonzero(fits[first : first + TOGETHER])
         if same_track is None or not len(some):
             continue
         here = around[some]
-        added, share = model.waves(here)
-        scale, missing = same_track.says(here, ends[some])
-        added = scale[:, None, None] * added + missing
+        look = model.look(here)
+        scale, missing = same_track.says(here, ends[some], look)
+        added = scale[:, None, None] * look.waves + missing
         for j, k in enumerate(some.tolist()):
             (left, right), (_, line) = gaps[k], bridges[k]
             fraction = np.arange(1, right - left) / (right - left)
             window = here[j : j + 1]
-            curve = spline(window, fraction) + model.space.channels(waves_at(fraction) @ added[j])
+            change = model.space.channels(waves_at(fraction) @ added[j])
+            curve = spline(window, fraction) + change
             turned, place = (v[0] for v in poses_from(curve, window, model.space.mean))
-            away = geodesic_angle(bridges[k][0], turned).max(initial=0.0)
+            turns = change[:, : POSE + 3].reshape(-1, JOINTS + 1, 3)
+            away = np.linalg.norm(turns, axis=-1).max(initial=0.0)
             aside = np.linalg.norm(place - line / size, axis=1).max(initial=0.0)
+            # Written so that what is no number fails too.
             if away < MOST_TURN and aside < MOST_SHIFT:
-                kept = float(scale[j] * share[j])
-                found[k] = FilledGap(turned, place * size, learned=True, reason="", share=kept)
+                found[k] = FilledGap(turned, place * size, learned=True, reason="")
     filled = []
     for k, (answer, bridge) in enumerate(zip(found, bridges, strict=True)):
         reason = TOO_LONG if long[k] else TOO_FAR if fits[k] else TOO_LITTLE
@@ -166,7 +175,7 @@ class Elsewhere:
     model
         Trained networks.
     motion
-        The track.
+        The track, and its mirror image after it.
     """
 
     def __init__(self, model: GapModel, motion: SeenMotion) -> None:
@@ -182,8 +191,8 @@ class Elsewhere:
         self._leaving, self._coming = _end(before, -1.0), _end(after, 1.0)
         self._root = replace(motion, pose=motion.pose[:, :0])
 
-    def says(self, around: Windows, ends: Array) -> tuple[Array, Array]:
-        """Compare the networks with what happened in stretches like some gaps.
+    def says(self, around: Windows, ends: Array, look: Look) -> tuple[Array, Array]:
+        """How far to believe the networks in some gaps, and by how much they err there.
 
         Parameters
         ----------
@@ -191,33 +200,41 @@ class Elsewhere:
             The gaps.
         ends
             (m, 2) their last and next seen rows.
+        look
+            What the networks make of the gaps.
 
         Returns
         -------
         tuple
             By what the networks' answer is best multiplied for this person (m,), 0 to 1, from
-            stretches all over the track; and their mean error (m, 7, 51) in stretches that begin
-            and end like the gap.
+            stretches all over the track; and what is to be added then (m, 7, 51). That comes from
+            a Gaussian process over what the networks see: where their hidden layers are alike, so
+            are their errors.
         """
         scale, missing = np.ones(len(ends)), np.zeros((len(ends), MODES, PARTS))
-        chosen: list[tuple[int, IntArray, Array, int]] = []
-        for k, rows, similar, weight in self._similar(ends.astype(np.int64)):
+        chosen: list[tuple[int, IntArray, int]] = []
+        for k, rows, similar in self._similar(ends.astype(np.int64)):
             spread = np.linspace(0, len(rows) - 1, EVERYWHERE).round().astype(np.int64)
             everywhere = rows[np.unique(spread)]
-            chosen.append((k, np.concatenate([everywhere, similar]), weight, len(everywhere)))
+            both = np.concatenate([everywhere, np.setdiff1d(similar, everywhere)])
+            chosen.append((k, both, len(everywhere)))
         if not chosen:
             return scale, missing
-        left = np.concatenate([rows.astype(np.float64) for _, rows, _, _ in chosen])
-        width = np.concatenate([np.full(len(r), ends[k, 1] - ends[k, 0]) for k, r, _, _ in chosen])
+        left = np.concatenate([rows.astype(np.float64) for _, rows, _ in chosen])
+        width = np.concatenate([np.full(len(r), ends[k, 1] - ends[k, 0]) for k, r, _ in chosen])
         others = windows(self._motion, left, left + width)
         truth = channels_between(self._motion, others, left, left + width, _QUANTILES)
         lacking = _TO_WAVES @ self._model.space.parts(truth - spline(others, _QUANTILES))
-        answers = self._model.waves(others)[0]
+        found = self._model.look(others)
+        lacking /= found.unit[:, None, None]
+        answers = found.waves / found.unit[:, None, None]
         first = 0
-        for k, rows, weight, count in chosen:
+        for k, rows, count in chosen:
             here = slice(first, first + len(rows))
             first += len(rows)
-            scale[k], missing[k] = _lesson(lacking[here], answers[here], weight, count)
+            scale[k] = _scale(lacking[here][:count], answers[here][:count])
+            share = look.unit[k] * _shares(found.kind[here], look.kind[k])
+            missing[k] = np.tensordot(share, lacking[here] - scale[k] * answers[here], axes=1)
         return scale, missing
 
     def _candidates(self, width: int) -> IntArray:
@@ -226,8 +243,8 @@ class Elsewhere:
         left = rows[self._begins & (rows + width <= self._stop)]
         return left[:: -(-len(left) // CANDIDATES)] if len(left) else left
 
-    def _similar(self, ends: IntArray) -> Iterator[tuple[int, IntArray, IntArray, Array]]:
-        """Of each gap that has any: its number, candidates, those most like it, their weights."""
+    def _similar(self, ends: IntArray) -> Iterator[tuple[int, IntArray, IntArray]]:
+        """Of each gap that has any: its number, candidates, and those most like it."""
         candidates = [self._candidates(int(right - left)) for left, right in ends]
         begin = np.concatenate([np.append(r, e[0]) for r, e in zip(candidates, ends, strict=True)])
         counts = [len(rows) + 1 for rows in candidates]
@@ -249,26 +266,28 @@ class Elsewhere:
                 leaving[here],
                 coming[here],
             )
-            apart, fast = np.zeros(len(rows)), 0.05
-            for features, parts in zip(compared, (POSE_PARTS, POSE_PARTS, 6, 6), strict=True):
+            apart = np.zeros(len(rows))
+            for features in compared:
                 apart += ((features[:-1] - features[-1]) ** 2).sum(1)
-                fast += float((features[-1, parts:] ** 2).sum())
-            apart /= fast
-            nearest = np.argsort(apart)[:CLOSELY]
-            weight = np.exp(-0.5 * apart[nearest] / SIMILAR**2)
-            yield k, rows, rows[nearest[weight > 1e-3]], weight[weight > 1e-3]
+            yield k, rows, rows[np.argsort(apart)[:CLOSELY]]
 
 
-def _lesson(lacking: Array, answers: Array, weight: Array, count: int) -> tuple[float, Array]:
-    """Best multiplier from the first ``count`` stretches; mean error (7, 51) in the others."""
+def _scale(lacking: Array, answers: Array) -> float:
+    """By what answers (m, 7, 51) are best multiplied to be what the cubic lacks, 0 to 1."""
     # Stretches count alike, however fast: their answers are divided by the cubic's error.
-    unit = (lacking[:count] ** 2).sum((1, 2)) + 1e-4
-    agree = ((lacking * answers)[:count].sum((1, 2)) / unit).sum()
-    length = ((answers[:count] ** 2).sum((1, 2)) / unit).sum()
-    belief = BELIEF * length / count
-    scale = float(np.clip((agree + belief) / (length + belief + 1e-9), 0.0, 1.0))
-    errors = (lacking - scale * answers)[count:]
-    return scale, np.einsum("m,mkp->kp", weight, errors) / (weight.sum() + DOUBTED)
+    size = (lacking**2).sum((1, 2)) + 1e-4
+    agree = ((lacking * answers).sum((1, 2)) / size).sum()
+    length = ((answers**2).sum((1, 2)) / size).sum()
+    belief = BELIEF * length / len(answers)
+    return float(np.clip((agree + belief) / (length + belief + 1e-9), 0.0, 1.0))
+
+
+def _shares(kinds: NDArray[np.float32], kind: NDArray[np.float32]) -> Array:
+    """(m,) of the errors in stretches (m, d) that are expected in a gap (d,): kriging."""
+    near = np.exp((kinds @ kinds.T - 1.0) * (2.0 / ALIKE)).astype(np.float64)
+    here = np.exp((kinds @ kind - 1.0) * (2.0 / ALIKE)).astype(np.float64)
+    near[np.diag_indices_from(near)] += UNRELATED
+    return np.asarray(np.linalg.solve(near, here))
 
 
 def _end(samples: Array, side: float) -> Array:

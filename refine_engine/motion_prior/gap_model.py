@@ -3,8 +3,8 @@
 Small perceptrons look at the context on both sides (:mod:`.gap_windows`) and give the difference as
 seven sine waves in time for each of 51 principal components. The waves vanish at the ends, so what
 is filled always meets what was seen. Inputs are divided by how fast the context moves and outputs
-multiplied with it: gestures and sprints look alike to the networks. Each network was trained
-without a part of the clips; where they disagree, the motion is foreign to them.
+multiplied with it: gestures and sprints look alike to the networks. Their mean counts; what they
+see also tells which gaps are alike (:mod:`.gap_filling`).
 """
 
 from __future__ import annotations
@@ -131,46 +131,44 @@ class GapSpace:
 
 
 @dataclass(frozen=True, eq=False)
+class Look:
+    """What the networks make of m windows."""
+
+    waves: Array
+    """(m, 7, 51) amplitudes of the sine waves, the networks' mean."""
+    kind: NDArray[np.float32]
+    """(m, E 256) what each network saw in them: its hidden layers, together of length 1."""
+    unit: Array
+    """(m,) how far motion may stray from the cubic there, in the amplitudes' units."""
+
+
+@dataclass(frozen=True, eq=False)
 class GapModel:
     """Trained networks and the space that they work in; see :func:`load_gap_model`."""
 
     space: GapSpace
     layers: dict[str, Array]
     """Arrays of :data:`LAYERS`, each with the networks first (E, ...)."""
-    doubt: float
-    """How strongly disagreement shortens the answer, see :meth:`waves`."""
 
-    def answers(self, around: Windows) -> Array:
-        """(E, m, 7, 51) amplitudes of the sine waves, each network's own."""
+    def look(self, around: Windows) -> Look:
+        """What the networks make of some windows."""
         seen, gain = self.space.inputs(around)
         # Single precision is far finer than the weights, which are kept in half of it.
         seen, net = seen.astype(np.float32), self._single
         count = len(net["w1"])
-        found = np.empty((count, len(seen), MODES, PARTS))
+        found = np.zeros((len(seen), OUTPUTS), dtype=np.float32)
+        kinds = np.empty((len(seen), count, HIDDEN), dtype=np.float32)
         for e in range(count):
             hidden = _gelu(seen @ net["w1"][e] + net["b1"][e])
             hidden = hidden + _gelu(hidden @ net["w2"][e] + net["b2"][e])
-            out = hidden @ net["w3"][e] + net["b3"][e] + (seen @ net["s1"][e]) @ net["s2"][e]
-            found[e] = (out * gain).reshape(-1, MODES, PARTS)
-        return found
+            found += hidden @ net["w3"][e] + net["b3"][e] + (seen @ net["s1"][e]) @ net["s2"][e]
+            kinds[:, e] = hidden / np.linalg.norm(hidden, axis=1, keepdims=True)
+        waves = (found * (gain / count)).reshape(-1, MODES, PARTS)
+        return Look(waves, kinds.reshape(len(seen), -1) / np.float32(np.sqrt(count)), gain[:, 0])
 
     @functools.cached_property
     def _single(self) -> dict[str, NDArray[np.float32]]:
         return {name: value.astype(np.float32) for name, value in self.layers.items()}
-
-    def waves(self, around: Windows) -> tuple[Array, Array]:
-        """Amplitudes (m, 7, 51), and what is left of the networks' answer (m,), in (0, 1].
-
-        The answer is their mean times ``1 / (1 + doubt v / e)``, with ``v`` the variance among
-        them and ``e`` the energy of the mean: the least squares estimate of a signal that is
-        seen with noise of that variance.
-        """
-        answers = self.answers(around)
-        mean = answers.mean(0)
-        variance = ((answers - mean) ** 2).sum((0, 2, 3)) / max(len(answers) - 1, 1)
-        energy = (mean**2).sum((1, 2)) + 1e-9
-        share = 1.0 / (1.0 + self.doubt * variance / energy)
-        return mean * share[:, None, None], share
 
 
 def waves_at(fraction: Array) -> Array:
@@ -216,7 +214,6 @@ def _load(path: Path) -> GapModel:
         "mean": (JOINTS, 3, 3),
         "sensitivity": (CHANNELS,),
         "components": (CHANNELS, PARTS),
-        "doubt": (),
         **{name: (count, *shape) for name, shape in _SHAPES.items()},
     }
     for name, shape in shapes.items():
@@ -230,7 +227,7 @@ def _load(path: Path) -> GapModel:
     space = GapSpace(
         nearest_rotation(numbers["mean"]), numbers["sensitivity"], numbers["components"]
     )
-    return GapModel(space, {name: numbers[name] for name in LAYERS}, float(numbers["doubt"]))
+    return GapModel(space, {name: numbers[name] for name in LAYERS})
 
 
 __all__ = ["POSE", "GapModel", "GapSpace", "load_gap_model", "waves_at"]

@@ -1,20 +1,22 @@
 """Training of the networks that fill gaps; called by :mod:`refine_engine.motion_prior.train`.
 
-Gaps are cut out of recorded clips at random: 4 to 60 frames at 30 Hz, 0.85 to 1.2 times as fast as
-recorded, mirrored or not, with less context than usual in a third of the cases. In half of them the
-context carries smooth errors, as poses of a temporal network do, while the target stays the
-recorded motion.
+Each network sees the same clips and gaps of its own, cut by :mod:`.gap_examples`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from refine_engine.body import embedded_body, joint_kinematics, rest_joints
 from refine_engine.geometry.rotations import exp_so3, log_so3, nearest_rotation
+from refine_engine.motion_prior.gap_examples import (
+    QUANTILES,
+    GapExamples,
+    gap_examples,
+    moved_joints,
+)
 from refine_engine.motion_prior.gap_model import (
     HIDDEN,
     INPUTS,
@@ -25,21 +27,15 @@ from refine_engine.motion_prior.gap_model import (
     PARTS,
     POSE_PARTS,
     GapSpace,
+    waves_at,
 )
 from refine_engine.motion_prior.gap_windows import (
     CHANNELS,
-    CONTEXT,
     JOINTS,
-    NEEDED,
-    OFFSETS,
     POSE,
     RATE,
     SeenMotion,
-    Windows,
-    channels_between,
     seen_motion,
-    spline,
-    windows,
 )
 
 if TYPE_CHECKING:
@@ -52,32 +48,15 @@ if TYPE_CHECKING:
     from refine_engine.motion_prior.clips import Clip
 
     Array = NDArray[np.float64]
-    Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 NETWORKS = 2
-FOLDS = 5
-"""Network k is not shown every fifth clip, so that networks disagree about foreign motion."""
 STEPS = 5000
-"""Of the optimiser, for each network; a minute or two of one core."""
+"""Of the optimiser, for each network; about two minutes of one core."""
 BATCH = 256
 POOL, FRESH = 32_000, 2000
-"""Windows to draw from, and how many are replaced after each pass."""
-DOUBT = 1.0
-QUANTILES = np.arange(1, 13) / 13.0
-"""Fractions at which the recorded motion is compared with the cubic."""
-_TO_WAVES = 2.0 / 13.0 * np.sin(np.pi * np.arange(1, MODES + 1)[:, None] * QUANTILES)
-"""Discrete sine transform: amplitudes from values at the quantiles."""
-_SPANS = np.geomspace(5.0, 61.0, 25)
-_COMMON = (_SPANS >= 13) & (_SPANS <= 31)
-_POSE_ERROR = 0.067
-_LIMB_SHARE = np.array(
-    [0.9, 0.9, 0.5, 1, 1, 0.5, 1.2, 1.2, 0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.8]
-    + [1.3, 1.3, 1.3, 1.3, 1, 1, 0.3, 0.3]
-)
-_ROOT_ERROR, _PLACE_ERROR = (0.06, 0.03, 0.03), (0.05, 0.01, 0.05)
-_POSE_TIME, _PLACE_TIME = 11.0, 34.0
-"""Frames over which these errors stay; sizes and times as in scenes of level published."""
-_TREMBLE = 0.003
+"""Gaps to draw from, and how many are replaced after each pass."""
+UNHURT = 0.008
+"""Metres that are added to the cubic's error where errors are divided by it."""
 
 
 def gap_space(clips: Sequence[Clip]) -> GapSpace:
@@ -100,12 +79,6 @@ def gap_space(clips: Sequence[Clip]) -> GapSpace:
     return GapSpace(mean, sensitivity, components)
 
 
-def fold_of(clip: Clip) -> int:
-    """Which network does not see a clip, 0 .. 4; by name."""
-    digest = hashlib.md5(clip.name.encode(), usedforsecurity=False).hexdigest()
-    return int(digest, 16) // FOLDS % FOLDS
-
-
 def train_gap_filler(
     clips: Sequence[Clip],
     path: Path,
@@ -117,12 +90,11 @@ def train_gap_filler(
 ) -> None:
     """Train on clips (none of them held out) and write the file of :func:`.load_gap_model`."""
     space = gap_space(clips)
-    trained = []
+    trained: list[dict[str, Array]] = []
     for k in range(networks):
-        shown = [c for c in clips if fold_of(c) != k] or list(clips)
-        trained.append(_train_network(space, shown, seed + k, steps, say))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_gap_model(path, space, trained)
+        trained.append(_train_network(space, clips, seed + k, steps, say))
+        # What is done is kept if somebody ends the training early.
+        write_gap_model(path, space, trained)
 
 
 def write_gap_model(path: Path, space: GapSpace, networks: Sequence[Mapping[str, Array]]) -> None:
@@ -132,7 +104,6 @@ def write_gap_model(path: Path, space: GapSpace, networks: Sequence[Mapping[str,
         "mean": space.mean.astype(np.float32),
         "sensitivity": space.sensitivity.astype(np.float32),
         "components": space.components.astype(np.float32),
-        "doubt": np.array(DOUBT, dtype=np.float32),
     }
     for name in LAYERS:
         arrays[name] = np.stack([net[name] for net in networks]).astype(np.float16)
@@ -160,8 +131,10 @@ def _train_network(
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     motion = joined_clips(space, [m for c in clips for m in (c, c.mirrored())])
-    pool = _batch(space, motion, min(POOL, BATCH * steps), rng)
-    size = len(pool[0])
+    pool = gap_examples(space, motion, min(POOL, BATCH * steps), rng)
+    size = len(pool.seen)
+    waves = torch.from_numpy(waves_at(QUANTILES).astype(np.float32))
+    to_channels = torch.from_numpy(space.channels(np.eye(PARTS)).astype(np.float32))
     net, layers = _network()
     net.train()
     optimiser = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.05)
@@ -173,11 +146,14 @@ def _train_network(
                 break
             decay = 0.5 * (1.0 + np.cos(np.pi * step / steps)) + 0.003
             optimiser.param_groups[0]["lr"] = 1.5e-3 * min(1.0, (step + 1) / 100) * decay
-            seen, gain, waves = (v[rows] for v in pool)
-            error = torch.sqrt(0.5 * ((net(seen) * gain - waves) ** 2).sum(1) + 1e-6)
-            cubic = torch.sqrt(0.5 * (waves**2).sum(1))
-            # Between metres and shares of the cubic's error: neither sprints nor idling decide.
-            loss = (error / (cubic + 0.008) ** 0.6).mean()
+            shown = GapExamples(*(v[rows] for v in pool))
+            found = (net(shown.seen) * shown.gain).reshape(-1, MODES, PARTS)
+            change = torch.einsum("mqk,mkp->mqp", waves[shown.when], found) @ to_channels
+            levers = shown.axes.float(), shown.bones.float()
+            error = _distance(moved_joints(shown.lacking - change, *levers))
+            cubic = _distance(moved_joints(shown.lacking, *levers))
+            # Shares of the cubic's error: neither sprints nor idling decide.
+            loss = (error / (cubic + UNHURT)).mean()
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -186,11 +162,16 @@ def _train_network(
         rows_fresh = slice(fresh, fresh + FRESH)
         fresh = (fresh + FRESH) % size
         if step < steps:
-            news = _batch(space, motion, len(pool[0][rows_fresh]), rng)
+            news = gap_examples(space, motion, len(pool.seen[rows_fresh]), rng)
             for old, new in zip(pool, news, strict=True):
                 old[rows_fresh] = new
         say(f"  gaps, seed {seed}: step {step}, {np.mean(errors):.3f} of the cubic's error")
     return {name: value.detach().numpy().astype(np.float64) for name, value in layers().items()}
+
+
+def _distance(moved: torch.Tensor) -> torch.Tensor:
+    """(m,) mean distance of the joints, metres."""
+    return ((moved**2).sum(-1) + 1e-6).sqrt().mean((1, 2))
 
 
 def _network() -> tuple[torch.nn.Module, Callable[[], dict[str, torch.Tensor]]]:
@@ -230,83 +211,6 @@ def _network() -> tuple[torch.nn.Module, Callable[[], dict[str, torch.Tensor]]]:
         }
 
     return net, layers
-
-
-def _batch(space: GapSpace, motion: SeenMotion, count: int, rng: np.random.Generator) -> Batch:
-    import torch
-
-    parts = [_some(space, motion, min(FRESH, count - done), rng) for done in range(0, count, FRESH)]
-    seen, gain, waves = (
-        torch.from_numpy(np.concatenate(v).astype(np.float32)) for v in zip(*parts, strict=True)
-    )
-    return seen, gain, waves
-
-
-def _some(
-    space: GapSpace, motion: SeenMotion, count: int, rng: np.random.Generator
-) -> tuple[Array, Array, Array]:
-    left, right, warp = _draw(motion, count, rng)
-    around = windows(motion, left, right, warp)
-    truth = channels_between(motion, around, left, right, QUANTILES)
-    _shorten(around, rng)
-    _disturb(around, rng)
-    waves = _TO_WAVES @ space.parts(truth - spline(around, QUANTILES))
-    seen, gain = space.inputs(around)
-    return seen, gain, waves.reshape(count, OUTPUTS)
-
-
-def _draw(motion: SeenMotion, count: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """Last seen and next seen rows of random gaps, and how much faster than recorded."""
-    first, where = np.unique(motion.start, return_index=True)
-    last = motion.stop[where]
-    share = np.maximum(last - first - 7.0, 0.0) ** 0.8
-    lefts, rights, warps = [], [], []
-    found = 0
-    while found < count:
-        k = rng.choice(len(first), 2 * count, p=share / share.sum())
-        span = rng.choice(_SPANS, 2 * count, p=(1.0 + _COMMON) / (1.0 + _COMMON).sum())
-        warp = rng.uniform(0.85, 1.2, 2 * count)
-        margin = (OFFSETS[NEEDED] + 1.0) * warp
-        room = last[k] - first[k] - span * warp - 2 * margin
-        left = first[k] + margin + rng.uniform(size=2 * count) * room
-        fits = room > 0
-        lefts.append(left[fits])
-        rights.append((left + span * warp)[fits])
-        warps.append(warp[fits])
-        found += int(fits.sum())
-    return tuple(np.concatenate(v)[:count] for v in (lefts, rights, warps))  # type: ignore[return-value]
-
-
-def _shorten(around: Windows, rng: np.random.Generator) -> None:
-    """Forget the far end of some contexts."""
-    for channels, known in (
-        (around.before, around.known_before),
-        (around.after, around.known_after),
-    ):
-        m = len(channels)
-        kept = np.where(rng.uniform(size=m) < 0.3, rng.integers(3, CONTEXT + 1, m), CONTEXT)
-        for k in range(NEEDED + 1, CONTEXT):
-            gone = (k >= kept) | ~known[:, k]
-            channels[gone, k] = channels[gone, k - 1]
-            known[gone, k] = False
-
-
-def _disturb(around: Windows, rng: np.random.Generator) -> None:
-    """Add smooth errors to half of the contexts."""
-    m = len(around.span)
-    times = np.concatenate([np.tile(-OFFSETS, (m, 1)), around.span[:, None] + OFFSETS], axis=1)
-    apart = (times[:, :, None] - times[:, None]) ** 2
-    size = np.concatenate([np.repeat(_POSE_ERROR * _LIMB_SHARE, 3), _ROOT_ERROR, _PLACE_ERROR])
-    errors = np.empty((m, 2 * CONTEXT, CHANNELS))
-    turns = slice(0, 3 * JOINTS + 3)
-    for time, which in ((_POSE_TIME, turns), (_PLACE_TIME, slice(turns.stop, CHANNELS))):
-        smooth = np.exp(-apart / (2 * time**2)) + 1e-4 * np.eye(2 * CONTEXT)
-        white = rng.standard_normal((m, 2 * CONTEXT, which.stop - which.start))
-        errors[:, :, which] = np.linalg.cholesky(smooth) @ white * size[which]
-    errors[:, :, turns] += _TREMBLE * rng.standard_normal(errors[:, :, turns].shape)
-    errors *= (rng.uniform(size=m) * (rng.uniform(size=m) < 0.5))[:, None, None]
-    around.before[:] += errors[:, :CONTEXT]
-    around.after[:] += errors[:, CONTEXT:]
 
 
 def _sensitivity(mean: Array) -> Array:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from refine_engine.body import MIRROR
 from refine_engine.geometry.rotations import exp_so3, log_so3
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ JOINTS = 23
 POSE = 3 * JOINTS
 CHANNELS = POSE + 6
 """Pose (69), root orientation (3), place (3)."""
+_MAYBE_SPIN = 1.5
+"""Radians that the root must turn for a spin to be looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +90,29 @@ def seen_motion(
     turn = np.zeros((len(R), 3))
     turn[:-1] = log_so3(np.swapaxes(R[:-1, 0], -1, -2) @ R[1:, 0])
     return SeenMotion(logs, R[:, 0], transl / size, *_runs(joined), turn, fps / RATE)
+
+
+def mirrored(motion: SeenMotion, mean: Array, R: Array) -> SeenMotion:
+    """The same motion with left and right exchanged; arguments as of :func:`seen_motion`."""
+    flip = np.array([-1.0, 1.0, 1.0])
+    turned = R[:, MIRROR] * flip[:, None] * flip
+    logs = log_so3(np.swapaxes(mean, -1, -2) @ turned[:, 1:]).reshape(len(R), POSE)
+    # Turns are axial vectors: what lies in the mirror's plane changes its sign.
+    return replace(
+        motion, pose=logs, R_root=turned[:, 0], place=motion.place * flip, turn=-flip * motion.turn
+    )
+
+
+def one_after_the_other(first: SeenMotion, second: SeenMotion) -> SeenMotion:
+    """Both motions, which must have the same step; rows of the first keep their numbers."""
+    count = len(first.start)
+    joined = {
+        name: np.concatenate([getattr(first, name), getattr(second, name)])
+        for name in ("pose", "R_root", "place", "turn")
+    }
+    start = np.concatenate([first.start, second.start + count])
+    stop = np.concatenate([first.stop, second.stop + count])
+    return SeenMotion(start=start, stop=stop, step=first.step, **joined)
 
 
 def _runs(joined: BoolArray) -> tuple[IntArray, IntArray]:
@@ -153,15 +179,15 @@ def windows(
     pose_a, R_a, place_a, known_a = _read(motion, left[:, None] - reach, row)
     row = np.ceil(right - 1e-9).astype(np.int64)
     pose_b, R_b, place_b, known_b = _read(motion, right[:, None] + reach, row)
-    turn = log_so3(np.swapaxes(R_a[:, 0], -1, -2) @ R_b[:, 0])
-    heading = _heading(R_a[:, 0] @ exp_so3(0.5 * turn))
+    span = (right - left) / step
+    heading = _heading(R_a[:, 0] @ exp_so3(0.5 * _turn(R_a, R_b, span)))
     origin = 0.5 * (place_a[:, 0] + place_b[:, 0])
     return Windows(
         _held(_channels(pose_a, R_a, place_a, heading, origin), known_a),
         _held(_channels(pose_b, R_b, place_b, heading, origin), known_b),
         known_a,
         known_b,
-        (right - left) / step,
+        span,
         heading,
         origin,
     )
@@ -238,8 +264,36 @@ def _mixed(values: Array, taps: Sequence[IntArray], shares: Sequence[Array]) -> 
     return found
 
 
+def _turn(R_a: Array, R_b: Array, span: Array) -> Array:
+    """(m, 3) turn of the root through gaps, in its frame before: more than half a one in spins.
+
+    The way round is the one that the speeds at both ends make more likely.
+    """
+    turn = log_so3(np.swapaxes(R_a[:, 0], -1, -2) @ R_b[:, 0])
+    angle = np.linalg.norm(turn, axis=-1)
+    large = np.flatnonzero(angle > _MAYBE_SPIN)
+    if large.size and R_a.shape[1] > NEEDED:
+        a, b = R_a[large], R_b[large]
+        speed = log_so3(np.swapaxes(a[:, NEEDED], -1, -2) @ a[:, 0])
+        speed += log_so3(np.swapaxes(b[:, 0], -1, -2) @ b[:, NEEDED])
+        axis = turn[large] / angle[large, None]
+        expected = (speed * axis).sum(-1) / (2.0 * OFFSETS[NEEDED]) * span[large]
+        other = large[expected < angle[large] - np.pi]
+        turn[other] *= (1.0 - 2.0 * np.pi / angle[other])[:, None]
+    return turn
+
+
 def _channels(pose: Array, R: Array, place: Array, heading: Array, origin: Array) -> Array:
     root = log_so3(np.swapaxes(heading, -1, -2)[:, None] @ R)
+    if (root**2).sum(-1).max(initial=0.0) > _MAYBE_SPIN**2:
+        # A spin goes on past half a turn: logarithms that follow each other stay close.
+        for k in range(1, root.shape[1]):
+            angle = np.linalg.norm(root[:, k], axis=-1, keepdims=True)
+            other = root[:, k] * (1.0 - 2.0 * np.pi / np.maximum(angle, 1e-9))
+            nearer = ((other - root[:, k - 1]) ** 2).sum(-1) < (
+                (root[:, k] - root[:, k - 1]) ** 2
+            ).sum(-1)
+            root[nearer, k] = other[nearer]
     return np.concatenate([pose, root, (place - origin[:, None]) @ heading], axis=-1)
 
 

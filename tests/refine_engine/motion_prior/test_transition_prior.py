@@ -14,6 +14,7 @@ from refine_engine.motion_prior.clips import Clip, read_clip, read_clips
 from refine_engine.motion_prior.features import INPUTS, OUTPUTS, transition_features
 from refine_engine.motion_prior.fitting import fit_constant_velocity, fit_mixture, fit_single
 from refine_engine.motion_prior.gap_model import load_gap_model
+from refine_engine.motion_prior.gap_training import NETWORKS
 from refine_engine.motion_prior.likelihood import (
     FOOT_JOINTS,
     likelihood_of_score,
@@ -275,7 +276,7 @@ def test_training_writes_a_prior_that_loads_and_says_its_scores(tmp_path, capsys
     gaps = tmp_path / "gaps.npz"
     options = ["--components", "2", "--gap-filler", str(gaps), "--gap-steps", "2"]
     assert train.main([str(tmp_path), "--output", str(output), *options]) == 0
-    assert len(load_gap_model(gaps).layers["w1"]) == 2
+    assert len(load_gap_model(gaps).layers["w1"]) == NETWORKS
     told = capsys.readouterr().out
     assert "held out" in told
     prior = load_transition_prior(output)
