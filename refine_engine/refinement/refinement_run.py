@@ -10,28 +10,23 @@ import numpy as np
 from refine_engine.config import checked_weights
 from refine_engine.errors import ConfigError
 from refine_engine.motion_prior.gap_model import load_gap_model
+from refine_engine.refinement.certainty import Certainty
 from refine_engine.refinement.checked_scene import check_state
 from refine_engine.refinement.frozen import read_only
 from refine_engine.refinement.initialisation.gaps import refill_gaps
 from refine_engine.refinement.initialisation.start import redetect_contacts
 from refine_engine.refinement.likelihood import MotionScores, motion_scores
-from refine_engine.refinement.motion_scale import MotionScaleCurve, motion_scale_curve
-from refine_engine.refinement.optimisation import Stopped, SubStageRun
+from refine_engine.refinement.optimisation import SubStageRun
 from refine_engine.refinement.outcome import outcome, prior_of
-from refine_engine.refinement.scale_report import scale_report
 from refine_engine.refinement.substages import PLANS, SubStagePlan, plan_of
-from refine_engine.solver.covariance import covariance
 from refine_engine.state import (
     SUBSTAGES,
-    CueEstimate,
     OptimizationState,
     RefinementOutput,
-    ScaleReport,
     Snapshot,
     SubStage,
     SubStageResult,
 )
-from refine_engine.terms.shape import REPETITION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -69,9 +64,7 @@ class RefinementRun:
         self.lambdas = config.weights()
         self.output: RefinementOutput | None = None
         """The answer so far; None before ``init`` was shown, and after the run was discarded."""
-        self._alpha_sigma: float | None = None
-        self._scaled = False
-        self._curve: MotionScaleCurve | None = None
+        self._certainty = Certainty(opened, config)
         self._scores = MotionScores()
 
     @property
@@ -116,7 +109,7 @@ class RefinementRun:
             alpha_sigma=start.scale.sigma,
             seconds=clock.seconds,
             message=notes,
-            scale=self._report(state),
+            scale=self._certainty.report(state),
         )
         yield begun
         results = [SubStageResult("init", "converged", 0, clock.seconds, None, {}, notes)]
@@ -152,12 +145,12 @@ class RefinementRun:
                 if snapshot.event != "end":
                     yield snapshot
                     continue
-                state = self._with_covariance(run, snapshot.state)
+                state = self._certainty.after(run, snapshot.state)
                 end = replace(
                     snapshot,
                     state=state,
-                    alpha_sigma=self._alpha_sigma,
-                    scale=self._report(state),
+                    alpha_sigma=self._certainty.alpha_sigma,
+                    scale=self._certainty.report(state),
                 )
             assert run.result is not None
             results.append(run.result)
@@ -204,7 +197,7 @@ class RefinementRun:
             self.output,
             state=state,
             sub_stages=tuple(results[s] for s in SUBSTAGES if s in results),
-            scale=self._report(state),
+            scale=self._certainty.report(state),
             per_person_likelihoods=scores.likelihoods,
             likelihood_nats=scores.nats,
             prior_influence=scores.influence,
@@ -259,11 +252,11 @@ class RefinementRun:
             total_loss=0.0,
             terms={},
             state=state,
-            alpha_sigma=self._alpha_sigma,
+            alpha_sigma=self._certainty.alpha_sigma,
             seconds=clock.seconds,
             status="skipped",
             message=f"skipped: {reason}",
-            scale=self._report(state),
+            scale=self._certainty.report(state),
         )
 
     def _with_gaps_filled(
@@ -298,52 +291,10 @@ class RefinementRun:
             lambdas=self.lambdas,
             iterations_left=max(0, iterations_left),
             has_prior=self.has_prior,
-            alpha_sigma=self._alpha_sigma,
-            report=self._report,
+            alpha_sigma=self._certainty.alpha_sigma,
+            report=self._certainty.report,
             guarded=self.config.guard,
         )
-
-    # ------------------------------------------------------------------ what is known
-
-    def _with_covariance(self, run: SubStageRun, state: OptimizationState) -> OptimizationState:
-        """Undamped standard deviations where alpha was free."""
-        free = run.free_used
-        if not free.alpha or run.stopped or run.result is None:
-            return state
-        self._scaled = True
-        if self.has_prior:
-            self._curve = motion_scale_curve(self.opened.scene, self.opened.body, state)
-        try:
-            found = covariance(
-                run.problem, run.packed, run.weights_used, free, run.poll, joints=not run.coarse
-            )
-        except Stopped:
-            run.stopped = True
-            return state
-        self._alpha_sigma = None if found.alpha_sigma is None else REPETITION * found.alpha_sigma
-        cues = self.opened.start.scale.cues_log_sigma
-        if self._alpha_sigma is not None and cues is not None:
-            # More evidence than init's cues had cannot make alpha less certain.
-            self._alpha_sigma = min(self._alpha_sigma, cues * state.alpha)
-        people = {
-            i: replace(p, joint_sigma=found.joint_sigma.get(i, p.joint_sigma))
-            for i, p in state.people.items()
-        }
-        return read_only(replace(state, people=people))
-
-    def _report(self, state: OptimizationState) -> ScaleReport:
-        report = scale_report(
-            self.opened.scene,
-            self.config,
-            self.opened.start.scale,
-            state,
-            self._alpha_sigma,
-            optimised=self._scaled,
-        )
-        if self._curve is None:
-            return report
-        motion = CueEstimate("motion prior", self._curve.alpha, self._curve.sigma)
-        return replace(report, curve=self._curve.samples(), cues=(*report.cues, motion))
 
     def _scored(self, state: OptimizationState) -> MotionScores:
         opened = self.opened
@@ -364,7 +315,7 @@ class RefinementRun:
             self.opened.start.state,
             state,
             results,
-            self._report(state),
+            self._certainty.report(state),
             self._scores,
             self.opened.prior,
             stopped=stopped,

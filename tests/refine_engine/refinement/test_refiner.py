@@ -12,12 +12,13 @@ import pytest
 from refine_engine.config import ENABLE_KEYS, TERM_NAMES, RefinementConfig
 from refine_engine.errors import Cancelled, OptimizationError
 from refine_engine.geometry.rotations import exp_so3
-from refine_engine.refinement import refinement_run
+from refine_engine.refinement import certainty
 from refine_engine.refinement.control import RunControl
 from refine_engine.refinement.input import RefinementInput
 from refine_engine.refinement.refiner import Stage5Refiner
 from refine_engine.refinement.substages import PLANS
 from refine_engine.scene import Scene
+from refine_engine.solver.chains import NotPositive
 from refine_engine.state import SUBSTAGES, Snapshot
 from refine_engine.terms.problem import Problem
 
@@ -162,7 +163,7 @@ def test_a_stop_between_iterations_keeps_too(
     noisy: tuple[Scene, Scene], where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control = RunControl()
-    original = Problem.prepare if where == "prepare" else refinement_run.covariance
+    original = Problem.prepare if where == "prepare" else certainty.covariance
 
     def stopping(*args: Any, **options: Any) -> Any:
         if where == "covariance" or args[2] == "scale":
@@ -181,12 +182,25 @@ def test_a_stop_between_iterations_keeps_too(
 
         monkeypatch.setattr(Problem, "prepare", prepare)
     else:
-        monkeypatch.setattr(refinement_run, "covariance", stopping)
+        monkeypatch.setattr(certainty, "covariance", stopping)
     refiner = Stage5Refiner(QUICK)
     last = list(refiner.iterate(RefinementInput.from_scene(noisy[1]), control))[-1]
     assert refiner.output.status == "stopped"
     assert last.sub_stage == "scale"
     assert np.isfinite(last.total_loss)
+
+
+def test_a_run_without_a_covariance_keeps_its_result(
+    noisy: tuple[Scene, Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def singular(*_: Any, **__: Any) -> Any:
+        raise NotPositive(3)
+
+    monkeypatch.setattr(certainty, "covariance", singular)
+    refiner, _ = run(noisy[1])
+    assert refiner.output.status == "success"
+    assert refiner.output.scale.sigma is None
+    assert refiner.output.state.people[1].joint_sigma is None
 
 
 def test_cancel_discards(noisy: tuple[Scene, Scene]) -> None:
