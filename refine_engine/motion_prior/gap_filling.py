@@ -60,9 +60,12 @@ TOO_FAR = "the prediction is far from everything nearby"
 _ENDS = 4
 """Samples of the context that are compared."""
 MOST_TURN = 6.0
-"""A joint that would be turned by more against the cubic, radians, is taken for a failure."""
+"""A root that would be turned by more against the cubic, radians, is taken for a failure.
+
+The root alone: hands may turn by as much without moving any joint.
+"""
 MOST_SHIFT = 0.75
-"""The same for the pelvis against the straight line, metres over body size."""
+"""The same for its place against the straight line, metres over body size."""
 _QUANTILES = np.arange(1, 13) / 13.0
 _TO_WAVES = 2.0 / 13.0 * np.sin(np.pi * np.arange(1, 8)[:, None] * _QUANTILES)
 
@@ -154,8 +157,7 @@ def fill_gaps_of(
             change = model.space.channels(waves_at(fraction) @ added[j])
             curve = spline(window, fraction) + change
             turned, place = (v[0] for v in poses_from(curve, window, model.space.mean))
-            turns = change[:, : POSE + 3].reshape(-1, JOINTS + 1, 3)
-            away = np.linalg.norm(turns, axis=-1).max(initial=0.0)
+            away = np.linalg.norm(change[:, POSE : POSE + 3], axis=-1).max(initial=0.0)
             aside = np.linalg.norm(place - line / size, axis=1).max(initial=0.0)
             # Written so that what is no number fails too.
             if away < MOST_TURN and aside < MOST_SHIFT:
