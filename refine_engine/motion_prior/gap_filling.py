@@ -16,7 +16,6 @@ import numpy as np
 from refine_engine.geometry.rotations import interpolate_rotations
 from refine_engine.motion_prior.gap_model import MODES, PARTS, POSE_PARTS, waves_at
 from refine_engine.motion_prior.gap_windows import (
-    JOINTS,
     NEEDED,
     OFFSETS,
     POSE,
