@@ -191,7 +191,7 @@ def test_a_checkpoint_of_other_people_is_refused(sample: Path) -> None:
         ["--set", "lambda_skate"],
         ["--disable", "init"],
         ["--config", "no_such_preset"],
-        ["--max-frames", "1"],
+        ["--max-frames", "0"],
         ["--resume"],
     ],
 )
