@@ -11,7 +11,7 @@ from app.engine_worker import OpenedScene
 from app.loss_curves import SubStageCurves
 from app.playback import Playback
 from app.runs import Numbers, RunRecord, SubStageRow
-from app.theme import person_colour
+from refine_engine.colours import person_colour
 from refine_engine.config import RefinementConfig
 from refine_engine.scene import Scene
 from refine_engine.state import (

@@ -92,20 +92,6 @@ LIGHT = Theme(
     grid="#b4bcc4",
 )
 
-PEOPLE_COLOURS: tuple[str, ...] = (
-    "#009e9a",
-    "#e69f00",
-    "#cc79a7",
-    "#56b4e9",
-    "#d55e00",
-    "#0072b2",
-    "#f0e442",
-    "#7bbf6a",
-    "#9f8fd8",
-    "#b0875a",
-)
-"""Okabe and Ito's colour-blind-safe colours, then three more for larger groups."""
-
 TERM_COLOURS: dict[str, str] = {
     "total": "",
     "data": "#2bb6a8",
@@ -119,11 +105,6 @@ TERM_COLOURS: dict[str, str] = {
     "smooth": "#8aa0c8",
 }
 """One colour a term, the same in every plot and beside every slider; the total takes the text's."""
-
-
-def person_colour(position: int) -> str:
-    """Colour of the n-th person of a scene (ids sorted)."""
-    return PEOPLE_COLOURS[position % len(PEOPLE_COLOURS)]
 
 
 def term_colour(term: str, theme: Theme) -> str:

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refine_engine.body import JOINT_NAMES, PARENTS, ShapedBody
+from refine_engine.colours import GROUND_COLOURS, person_colour
 from refine_engine.exporters.gltf import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, GltfFile
 from refine_engine.exporters.ground_tiles import tiles
 from refine_engine.exporters.skinned import (
-    COLOURS,
-    GROUND_COLOURS,
     four_weights,
     linear_colour,
     quaternions,
@@ -74,7 +73,7 @@ def glb_bytes(content: ExportContent) -> bytes:
     }
     motion = _Motion(file, content)
     for position, (i, person) in enumerate(content.people.items()):
-        _add_person(file, motion, content, i, person, COLOURS[position % len(COLOURS)])
+        _add_person(file, motion, content, i, person, person_colour(position))
     _add_ground(file, content)
     _add_camera(file, motion, content)
     file.add("animations", name="motion", channels=motion.channels, samplers=motion.samplers)

@@ -1,4 +1,4 @@
-"""What every format of skinned, animated people needs: weights, normals, quaternions, colours."""
+"""What every format of skinned people needs: weights, normals, quaternions, linear colours."""
 
 from __future__ import annotations
 
@@ -11,23 +11,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from refine_engine.scene import Array
-
-COLOURS: tuple[str, ...] = (
-    "#009e9a",
-    "#e69f00",
-    "#cc79a7",
-    "#56b4e9",
-    "#d55e00",
-    "#0072b2",
-    "#f0e442",
-    "#7bbf6a",
-    "#9f8fd8",
-    "#b0875a",
-)
-"""Of the people in order; Okabe and Ito's colour-blind-safe ones, then three more."""
-
-GROUND_COLOURS: tuple[str, str] = ("#8a9097", "#a4aab1")
-"""Of the two shades of tiles."""
 
 
 def four_weights(weights: Array) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from refine_engine.body import JOINT_NAMES, PARENTS, ShapedBody
+from refine_engine.colours import GROUND_COLOURS, person_colour
 from refine_engine.exporters.glb import mesh_caveats
 from refine_engine.exporters.ground_tiles import tiles
 from refine_engine.exporters.skinned import (
-    COLOURS,
-    GROUND_COLOURS,
     four_weights,
     linear_colour,
     quaternions,
@@ -69,7 +68,7 @@ def _text(content: ExportContent) -> str:
         "{",
     ]
     for position, (i, person) in enumerate(content.people.items()):
-        lines += _indented(_person(content, i, person, COLOURS[position % len(COLOURS)]))
+        lines += _indented(_person(content, i, person, person_colour(position)))
     lines += _indented(_ground(content))
     lines += _indented(_camera(content))
     lines.append("}")

@@ -5,12 +5,11 @@ import pytest
 from app.theme import (
     DARK,
     LIGHT,
-    PEOPLE_COLOURS,
     TERM_COLOURS,
     Theme,
     contrast_ratio,
-    person_colour,
 )
+from refine_engine.colours import PEOPLE_COLOURS, person_colour
 from refine_engine.config import TERM_NAMES
 
 

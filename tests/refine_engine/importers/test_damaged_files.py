@@ -40,6 +40,7 @@ def damage(path: Path, rng: random.Random) -> None:
         text = path.read_text(errors="replace")
         path.write_text(rng.choice(["[]", text.replace("8", "-5"), text.replace("[", '["a",')]))
     elif path.suffix == ".npz":
+        # Written by this test a moment ago; the importers under test never unpickle.
         with np.load(path, allow_pickle=True) as arrays:
             held = dict(arrays)
         name = rng.choice(list(held))
