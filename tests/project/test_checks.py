@@ -90,3 +90,45 @@ def test_app_tests_run_once_there_are_any(project: Path) -> None:
     (project / "tests" / "app" / "test_window.py").write_text("")
     names = [check.name for check in checks.test_checks()]
     assert names == ["tests", "tests of the app"]
+
+
+def run_window(project: Path, source: str) -> tuple[bool, str]:
+    (project / "tests" / "app" / "test_window.py").write_text(source)
+    return checks.run_window_pytest(["-p", "no:pytest-qt", "tests/app"])
+
+
+TRIES = """
+from pathlib import Path
+def tried(name):
+    path = Path(__file__).with_name(name)
+    count = int(path.read_text()) + 1 if path.exists() else 1
+    path.write_text(str(count))
+    return count
+"""
+
+
+def test_a_window_test_that_passes_only_the_second_time_is_named(project: Path) -> None:
+    source = TRIES + (
+        "def test_slow(): assert tried('slow') > 1\ndef test_sound(): assert tried('sound') == 1\n"
+    )
+    passed, closing = run_window(project, source)
+    assert passed
+    assert "1 failed, 1 passed" in closing
+    assert closing.endswith("PASSED ONLY THE SECOND TIME: tests.app.test_window.test_slow")
+
+
+@pytest.mark.parametrize(
+    ("source", "tries"),
+    [
+        ("def test_bad(): assert tried('bad') == 0\n", 2),
+        ("".join(f"def test_{k}(): assert tried('bad') > 9\n" for k in range(4)), 4),
+        ("tried('bad')\ndef test_one(: pass\n", 0),
+        ("def test_one(): tried('bad'); __import__('os')._exit(3)\n", 1),
+    ],
+    ids=["fails twice", "too many", "does not parse", "breaks down"],
+)
+def test_a_second_try_excuses_nothing_else(project: Path, source: str, tries: int) -> None:
+    passed, _ = run_window(project, TRIES + source)
+    assert not passed
+    count = project / "tests" / "app" / "bad"
+    assert (int(count.read_text()) if count.exists() else 0) == tries
