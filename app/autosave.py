@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PyQt6.QtCore import QObject, QRunnable, QStandardPaths, QThreadPool, QTimer, pyqtSignal
 
+from app.errors import error_text
 from app.session_file import SUFFIX, UNFINISHED, SavedSession, write_session
 from refine_engine.errors import RefinementError
 
@@ -32,7 +33,7 @@ class _Write(QRunnable):
         try:
             write_session(self._path, self._saved)
         except RefinementError as error:
-            self._done(str(error))
+            self._done(error_text(error))
         else:
             self._done("")
 
@@ -124,7 +125,7 @@ class Autosave(QObject):
         try:
             write_session(self.last, content)
         except RefinementError as error:
-            self.problem.emit(str(error))
+            self.problem.emit(error_text(error))
 
     def finish(self, *, keep: bool = False) -> None:
         """A clean end: nothing is left to recover; with ``keep`` it can be reopened."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from refine_engine.exporters.formats import ExportOptions
     from refine_engine.refinement.refiner import Stage5Refiner
     from refine_engine.state import OptimizationState, RefinementOutput
 
@@ -111,16 +112,18 @@ class Engine:
         opened: OpenedScene,
         output: RefinementOutput | None,
         config: RefinementConfig,
-    ) -> None:
-        """Write a state in one of the engine's formats; replacing was agreed to before."""
+        options: ExportOptions,
+    ) -> list[str]:
+        """Write a state in one of the engine's formats; notes of what the format cannot hold."""
         from refine_engine.exporters.content import content_of_state
-        from refine_engine.exporters.formats import ExportOptions, export
+        from refine_engine.exporters.formats import caveats, export
         from refine_engine.exporters.results_json import results_dict
 
         scene = opened.scene
         document = None if output is None else results_dict(output, scene, config)
         content = content_of_state(state, scene, opened.body, document)
-        export(name, content, path, ExportOptions(overwrite=True))
+        export(name, content, path, options)
+        return caveats(name, content, options)
 
     def sample(self, folder: Path, options: Mapping[str, Any]) -> Path:
         """Write a sample scene; returns its folder."""

@@ -16,6 +16,7 @@ from types import TracebackType
 
 from PyQt6.QtCore import QT_VERSION_STR, QObject, pyqtSignal
 
+from app.wording import error_in_window_words
 from refine_engine.errors import RefinementError, SeveralResultsError
 
 log = logging.getLogger("app")
@@ -48,10 +49,15 @@ def report(title: str, error: BaseException) -> ErrorReport:
     if isinstance(error, SeveralResultsError):
         return ErrorReport("Which results folder?", str(error), trace, error.choices)
     if isinstance(error, RefinementError):
-        return ErrorReport(title, str(error), trace)
+        return ErrorReport(title, error_text(error), trace)
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     message = f"{what}. The program goes on; save your session if you are unsure."
     return ErrorReport(title, message, f"{trace}\n{system_information()}")
+
+
+def error_text(error: RefinementError) -> str:
+    """What is wrong and what to do, in the window's words."""
+    return error_in_window_words(error.where, error.problem, error.remedy)
 
 
 def system_information(gl_renderer: str = "") -> str:

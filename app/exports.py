@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QBuffer, QObject, QSize
 from PyQt6.QtGui import QImage
-from PyQt6.QtWidgets import QFileDialog
+from PyQt6.QtWidgets import QDialog, QFileDialog
 
+from app.dialogs.export import Exportable, ExportDialog
 from app.dialogs.save_name import ask_save_name
 from app.errors import report
 from app.movies import TURN_FPS, TURN_SECONDS, Recording, VideoFile, even
+from app.wording import in_window_words
 from refine_engine.errors import ExportError, RefinementError
-from refine_engine.exporters.formats import FORMATS
+from refine_engine.exporters.formats import FORMATS, ExportOptions
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow
 
 RESULTS = "5_refinement"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an export wrote."""
+
+    path: Path
+    notes: tuple[str, ...] = ()
+    """What the format could not hold."""
 
 
 def write_picture(path: Path, image: QImage) -> None:
@@ -82,43 +94,46 @@ class ExportCommands(QObject):
         session.do("export", job, f"Writing {folder} …")
 
     def export_format(self, name: str) -> None:
-        """Ask where to, and write the shown state in a format."""
-        opened, target = self._session.opened, FORMATS[name]
-        if opened is None:
+        """Ask what and where to, and write the shown state in a format."""
+        session = self._session
+        opened, state, playback = session.opened, session.state, session.playback
+        if opened is None or state is None:
             return
-        proposal = target.default_path(opened.folder)
-        if target.is_folder:
-            chosen = QFileDialog.getExistingDirectory(
-                self._window, f"Folder for {target.title}", str(opened.folder)
-            )
-            path = Path(chosen) / proposal.name if chosen else None
-            if path is not None and path.exists() and not self._window.files.may_replace(path):
-                return
-        else:
-            kinds = f"{target.title} (*{proposal.suffix})"
-            path = ask_save_name(
-                self._window, f"Export {target.title}", opened.folder / proposal.name, kinds
-            )
-        if path is not None:
-            self.export_format_to(name, path)
+        what = Exportable(
+            proposal=FORMATS[name].default_path(opened.folder),
+            people=tuple(session.person_ids),
+            selected=session.selection,
+            frames=opened.scene.num_frames,
+            loop=(playback.first, playback.last),
+            floor=-float(state.ground_plane[3]),
+        )
+        dialog = ExportDialog(FORMATS[name], what, self._window.files.may_replace, self._window)
+        if dialog.exec() == QDialog.DialogCode.Accepted:
+            self.export_format_to(name, dialog.path, dialog.options)
+        dialog.deleteLater()
 
-    def export_format_to(self, name: str, path: Path) -> None:
-        """Write the shown state in a format."""
+    def export_format_to(self, name: str, path: Path, options: ExportOptions | None = None) -> None:
+        """Write the shown state in a format; what lies there is replaced."""
         session = self._session
         opened, state = session.opened, session.state
         if opened is None or state is None:
             return
         output, config = session.shown_output, session.shown_config
+        options = options or ExportOptions(overwrite=True)
 
-        def job() -> Path:
-            self._window.engine.export_format(name, path, state, opened, output, config)
-            return path
+        def job() -> Written:
+            engine = self._window.engine
+            notes = engine.export_format(name, path, state, opened, output, config, options)
+            return Written(path, tuple(notes))
 
         session.do("export", job, f"Writing {path} …")
 
     def _on_job_done(self, key: str, result: object) -> None:
         if key == "export" and isinstance(result, Path):
-            self._session.notice.emit(f"Written to {result}.")
+            result = Written(result)
+        if key == "export" and isinstance(result, Written):
+            notes = " ".join(f"Note: {in_window_words(note)}." for note in result.notes)
+            self._session.notice.emit(f"Written to {result.path}. {notes}".rstrip())
 
     # Losses and pictures
 
@@ -241,7 +256,8 @@ class ExportCommands(QObject):
 
     def _on_recorded(self, done: int, count: int) -> None:
         self._window.status.show_recording(done / count)
-        self._session.notice.emit(f"Recording: frame {done} of {count}; the File menu can stop it.")
+        # Not a notice: the log need not hold every frame.
+        self._window.status.say(f"Recording: frame {done} of {count}; the File menu can stop it.")
 
     def _on_recording_ended(self, error: BaseException | None) -> None:
         recording, self._recording = self._recording, None

@@ -288,7 +288,10 @@ class Session(Shown):
         if outcome.error is not None:
             self.failed.emit(report("The refinement failed", outcome.error))
         elif not live:
-            self.notice.emit(f"Run {record.number} {outcome.status} in {outcome.seconds:.1f} s.")
+            noted = record.output is not None and bool(record.output.warnings)
+            more = " The Runs panel has notes about it." if noted else ""
+            ended = f"Run {record.number} {outcome.status} in {outcome.seconds:.1f} s."
+            self.notice.emit(f"{ended}{more}")
         self.ended.emit(record)
         if live:
             self._live.run_ended(self.steering.last_control)

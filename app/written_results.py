@@ -11,7 +11,7 @@ from PyQt6.QtWidgets import QFileDialog
 
 from app.earlier import RESULTS_FILE, earlier_result, folder_of, read_earlier
 from app.engine_worker import OpenedScene
-from app.errors import report
+from app.errors import error_text, report
 from app.runs import RunRecord
 from refine_engine.errors import InputError, RefinementError
 
@@ -112,7 +112,7 @@ class WrittenResults(QObject):
         if session.opened is not opened:
             return
         if isinstance(found, RefinementError):
-            session.notice.emit(f"An earlier result is not shown: {found}")
+            session.notice.emit(f"An earlier result is not shown: {error_text(found)}")
             return
         session.keep_run(found)
         where = f"Run {found.number} is the result written to {found.label} on {found.started}"

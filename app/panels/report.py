@@ -19,6 +19,7 @@ from PyQt6.QtWidgets import (
 from app.panels.dock import GUTTER
 from app.session import Session
 from app.theme import DARK, Theme
+from app.wording import in_window_words
 from refine_engine.scene import Finding
 
 _LOG_LINES = 500
@@ -71,10 +72,11 @@ class ReportPanel(QWidget):
         lines: list[str] = []
         if scene is not None:
             lines.append(f"Folder: {scene.root}")
-            lines += [f"missing: {text}" for text in scene.report.missing]
+            lines += [f"missing: {in_window_words(text)}" for text in scene.report.missing]
             for finding in _by_weight(scene.report.findings):
                 who = f" person {finding.person}:" if finding.person is not None else ""
-                lines.append(f"[{finding.code}] {finding.action}{who} {finding.message}")
+                message = in_window_words(finding.message)
+                lines.append(f"[{finding.code}] {finding.action}{who} {message}")
             lines.append("")
         return "\n".join([*lines, *self._log])
 
@@ -94,8 +96,8 @@ class ReportPanel(QWidget):
                 parts.append(_heading("Missing, and what that means", theme))
             for text in report.missing:
                 parts.append(
-                    f'<p><span style="color:{theme.warn}">missing</span> {escape(text)}'
-                    f"{self._remedy(text)}</p>"
+                    f'<p><span style="color:{theme.warn}">missing</span> '
+                    f"{escape(in_window_words(text))}{self._remedy(text)}</p>"
                 )
             if report.findings:
                 parts.append(_heading("Found on opening", theme))
@@ -106,7 +108,7 @@ class ReportPanel(QWidget):
                     who = ""
                 parts.append(
                     f'<p><span style="color:{colour}">{finding.action}</span> '
-                    f"<b>{escape(finding.code)}</b> {escape(who)}{escape(finding.message)}</p>"
+                    f"{escape(who)}{escape(in_window_words(finding.message))}</p>"
                 )
         if self._log:
             parts.append(_heading("Log", theme))

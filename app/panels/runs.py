@@ -19,6 +19,7 @@ from PyQt6.QtWidgets import (
 from app.panels.dock import GUTTER, label, loss_text
 from app.runs import RunRecord, differences
 from app.session import Session
+from app.wording import in_window_words
 from refine_engine.config import RefinementConfig
 
 _COLUMNS = ("Run", "Part", "Loss", "α", "Time", "Result")
@@ -128,6 +129,7 @@ class RunsPanel(QWidget):
         lines = [_difference("the defaults", RefinementConfig(), record.config)]
         if other is not None:
             lines.append(_difference(f"run {other.number}, shown", other.config, record.config))
+        lines += [f"Note: {escape(note)}." for note in notes_of(record)]
         head = "<td align='right'>before</td><td></td><td align='right'>after</td>"
         if other is not None:
             head += f"<td align='right'>&nbsp; run {other.number}</td>"
@@ -155,6 +157,12 @@ class RunsPanel(QWidget):
 
     def set_theme(self, theme) -> None:
         """Nothing is painted by hand here."""
+
+
+def notes_of(record: RunRecord) -> list[str]:
+    """What the engine wants to be known about a run's result."""
+    warnings = record.output.warnings if record.output else ()
+    return [in_window_words(warning).rstrip(".") for warning in warnings]
 
 
 def _difference(than: str, before: RefinementConfig, after: RefinementConfig) -> str:
