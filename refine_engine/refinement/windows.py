@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from refine_engine.refinement.window_lengths import window_lengths
 from refine_engine.terms.motion import MotionPrior
 
 if TYPE_CHECKING:
@@ -18,36 +19,8 @@ if TYPE_CHECKING:
     from refine_engine.terms.packed import Packed
     from refine_engine.terms.problem import Problem
 
-GROWTH = 8
-"""Each window is so many times as long as the one before."""
 COARSE = 0.02
 """A window that is not the last is left when an iteration gains less than this share."""
-
-
-def window_lengths(
-    first: int, longest: int | None, frames: int, *, rolled_out: bool = False
-) -> tuple[int | None, ...]:
-    """Lengths in frames, growing; None = no borders at all.
-
-    Parameters
-    ----------
-    first
-        ``motion_prior_chunk_size``.
-    longest
-        ``humor_horizon_max``.
-    frames
-        Length of the clip.
-    rolled_out
-        Windows grow by ``first`` frames each instead of by a factor: a roll-out is chaotic, and
-        may only be a little longer than what has settled.
-    """
-    last = frames if longest is None else min(longest, frames)
-    lengths: list[int | None] = []
-    length = first
-    while length < last:
-        lengths.append(length)
-        length = length + first if rolled_out else length * GROWTH
-    return (*lengths, None if last >= frames else last)
 
 
 class Windows:

@@ -10,7 +10,7 @@ from refine_engine.errors import ConfigError
 from refine_engine.motion_prior.humor.model import HumorModel
 from refine_engine.refinement.refiner import Stage5Refiner
 from refine_engine.refinement.roll_out import RollOut
-from refine_engine.refinement.windows import window_lengths
+from refine_engine.refinement.window_lengths import window_lengths
 from refine_engine.terms.humor import HumorPrior
 from refine_engine.terms.initial_state import InitialState, first_state
 from refine_engine.terms.motion import motion_terms

@@ -3,7 +3,8 @@
 import pytest
 
 from refine_engine.config import RefinementConfig
-from refine_engine.refinement.windows import Windows, window_lengths
+from refine_engine.refinement.window_lengths import window_lengths
+from refine_engine.refinement.windows import Windows
 from refine_engine.solver.levenberg import Damping, StepResult
 from refine_engine.terms.motion import motion_terms
 
