@@ -77,7 +77,8 @@ class MultiTRAMPipeline:
         Parameters
         ----------
         video_path
-            The video; needed only where a stage has to be computed from it.
+            The video. Stages 1 to 3 are computed from it, and Stage 5 takes its frame rate, which
+            no stage stores; where all of Stages 1 to 3 are there already it need not exist.
         max_frames
             Use only the first so many frames.
         skip_stages
@@ -93,10 +94,8 @@ class MultiTRAMPipeline:
         RefinementError
             A stage is missing and nothing was supplied to compute it, or failed.
         """
-        skipped = set(skip_stages or ())
-        unknown = skipped - set(STAGE_FOLDERS)
-        if unknown:
-            raise ConfigError(f"stages {sorted(unknown)}", "do not exist", "use 1 to 5")
+        skipped = _numbers("skip_stages", skip_stages or ())
+        video = self._known_video(Path(video_path))
         began = time.perf_counter()
         stages: dict[str, dict[str, Any]] = {}
         for number in (1, 2, 3, 4, 5):
@@ -113,7 +112,7 @@ class MultiTRAMPipeline:
             found["processing_time"] = time.perf_counter() - start
             stages[f"stage{number}"] = found
         summary = {
-            "video_path": str(video_path),
+            "video_path": video,
             "num_frames": self._num_frames(),
             "output_directory": str(self.output_base_dir),
             "total_processing_time": time.perf_counter() - began,
@@ -130,13 +129,28 @@ class MultiTRAMPipeline:
         max_frames: int | None = None,
     ) -> dict[str, Any]:
         """Run the named stages; ``stages=[1, 2, 3, 4]`` leaves the refinement out."""
-        unknown = set(stages) - set(STAGE_FOLDERS)
-        if unknown:
-            raise ConfigError(f"stages {sorted(unknown)}", "do not exist", "use 1 to 5")
-        skipped = [number for number in STAGE_FOLDERS if number not in stages]
+        wanted = _numbers("stages", stages)
+        skipped = [number for number in STAGE_FOLDERS if number not in wanted]
         return self.run_full_pipeline(video_path, max_frames, skipped)
 
-    # ------------------------------------------------------------------ stages
+    def _known_video(self, given: Path) -> str:
+        """The video's path, which the summary holds from now on: opening the folder looks there.
+
+        The one that an earlier run named where the given one does not exist.
+        """
+        place = self.output_base_dir / SUMMARY_FILE
+        try:
+            earlier = dict(read_json(place) or {})
+        except InputError:
+            # Damaged; this run writes it anew.
+            earlier = {}
+        named = earlier.get("video_path")
+        if not given.is_file():
+            return named if isinstance(named, str) and Path(named).is_file() else str(given)
+        path = str(given.absolute())
+        if named != path:
+            write_json(place, {**earlier, "video_path": path})
+        return path
 
     def _plugged_stage(self, number: int, video: Path, max_frames: int | None) -> dict[str, Any]:
         folder = self._folder(number)
@@ -212,9 +226,13 @@ class MultiTRAMPipeline:
                 # from Stages 1 and 3 in any case.
                 return {"status": "reused"}
         scene = load_results(self.output_base_dir)
-        body = load_body_model(scene.gender)
-        scale = initial_scale(scene, body, self._stage5)
-        metadata = write_world_space(folder, scene, body, scale.alpha_0)
+        try:
+            body = load_body_model(scene.gender)
+            scale = initial_scale(scene, body, self._stage5)
+            metadata = write_world_space(folder, scene, body, scale.alpha_0)
+        finally:
+            if scene.video is not None:
+                scene.video.close()
         return {"status": "computed", "num_people": metadata["num_people"], "note": scale.note}
 
     def _refinement_stage(self, max_frames: int | None) -> dict[str, Any]:
@@ -242,6 +260,18 @@ class MultiTRAMPipeline:
         metadata = read_json(self._folder(1) / "metadata.json")
         number = None if metadata is None else metadata.get("num_frames")
         return number if isinstance(number, int) else None
+
+
+def _numbers(name: str, stages: Iterable[int]) -> set[int]:
+    """The stages of a list, each of them one that exists."""
+    if isinstance(stages, int | str) or not isinstance(stages, Iterable):
+        raise ConfigError(name, f"is {stages!r}, not a list", "write for example [5]")
+    found = set(stages)
+    unknown = found - set(STAGE_FOLDERS)
+    if unknown:
+        listed = ", ".join(sorted(map(repr, unknown)))
+        raise ConfigError(f"{name}: {listed}", "does not exist", "use the numbers 1 to 5")
+    return found
 
 
 def _complete(number: int, folder: Path) -> bool:

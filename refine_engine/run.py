@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +10,8 @@ from typing import TYPE_CHECKING, Any
 from refine_engine.body import load_body_model
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import InputError, RefinementError
-from refine_engine.evaluation.metrics import evaluate_motion, evaluate_people
-from refine_engine.evaluation.sources import (
-    TRUTH_FILE,
-    motion_from_ground_truth,
-    motion_from_state,
-)
+from refine_engine.evaluation.before_after import compare, compare_people
+from refine_engine.evaluation.sources import TRUTH_FILE
 from refine_engine.exporters.results_json import (
     CHECKPOINT_FILE,
     RESULTS_FILE,
@@ -26,6 +20,7 @@ from refine_engine.exporters.results_json import (
     write_results,
 )
 from refine_engine.importers import load_results
+from refine_engine.importers.folder import ResultsFolder, stages_at
 from refine_engine.refinement.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from refine_engine.refinement.input import RefinementInput
 from refine_engine.refinement.refiner import Stage5Refiner
@@ -35,10 +30,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from refine_engine.body import BodyModel
-    from refine_engine.evaluation.motion_set import MotionSet
     from refine_engine.refinement.control import RunControl
     from refine_engine.scene import Scene
     from refine_engine.state import RefinementOutput, Snapshot
+
+__all__ = [
+    "OUTPUT_FOLDER",
+    "FolderRun",
+    "compare",
+    "compare_people",
+    "refine_folder",
+    "run_refinement",
+    "write_run",
+]
 
 OUTPUT_FOLDER = "5_refinement"
 
@@ -61,6 +65,9 @@ def run_refinement(
     stage3_output_dir: str | Path | None,
     stage5_output_dir: str | Path,
     config: RefinementConfig | Mapping[str, Any] | None = None,
+    *,
+    fps: float | None = None,
+    video: str | Path | None = None,
 ) -> dict[str, Any]:
     """Refine the stages of one video; keyword arguments as in the original pipeline.
 
@@ -73,6 +80,10 @@ def run_refinement(
         Where the files are written.
     config
         Settings, or the ``stage5`` mapping of a pipeline's YAML.
+    fps
+        Frames per second; None = the video's, else 30 with a warning. No stage stores it.
+    video
+        The video that the stages were made from; None = one that lies in their common folder.
 
     Returns
     -------
@@ -86,23 +97,28 @@ def run_refinement(
     """
     settings = config if isinstance(config, RefinementConfig) else _settings(config)
     target = Path(stage5_output_dir)
-    stages = {
-        "1_camera_estimation": stage1_output_dir,
-        "2_tracking": stage2_output_dir,
-        "3_pose_estimation": stage3_output_dir,
-        "4_world_space": stage4_output_dir,
-    }
-    with contextlib.ExitStack() as stack:
-        try:
-            folder = stack.enter_context(_one_folder(stages))
-            return refine_folder(folder, output=target, config=settings).results
-        except RefinementError as error:
-            _leave_failure(target, error)
-            raise
+    try:
+        for number, stage in ((1, stage1_output_dir), (3, stage3_output_dir)):
+            if stage is None:
+                raise InputError(
+                    f"stage{number}_output_dir", "is missing", f"give the folder of Stage {number}"
+                )
+        assert stage1_output_dir is not None
+        assert stage3_output_dir is not None
+        stages = stages_at(
+            cameras=stage1_output_dir,
+            poses=stage3_output_dir,
+            tracks=stage2_output_dir,
+            world=stage4_output_dir,
+        )
+        return refine_folder(stages, output=target, config=settings, fps=fps, video=video).results
+    except RefinementError as error:
+        _leave_failure(target, error)
+        raise
 
 
 def refine_folder(
-    folder: str | Path,
+    folder: str | Path | ResultsFolder,
     *,
     output: str | Path | None = None,
     config: RefinementConfig | None = None,
@@ -120,7 +136,7 @@ def refine_folder(
     Parameters
     ----------
     folder
-        The results folder.
+        The results folder, or its stages where they lie apart.
     output
         Where to write; None = ``5_refinement`` in the folder.
     config
@@ -145,24 +161,28 @@ def refine_folder(
         Bad input, failure, cancelled, or another run writes there at this moment; nothing but the
         checkpoint of finished sub-stages is written then.
     """
-    folder = Path(folder)
     config = config or RefinementConfig()
     body = load_body_model(search=(body_file,))
     scene = load_results(folder, fps=fps, video=video, keypoints=keypoints, body=body, up=up)
-    target = Path(output) if output is not None else _default_output(folder, scene)
-    refinement_input = RefinementInput.from_scene(scene).limited(config.max_frames)
-    with only_writer(target):
-        checkpoint = read_checkpoint(target / CHECKPOINT_FILE) if resume else None
-        if checkpoint is not None:
-            _check_matches(checkpoint, refinement_input.scene, target / CHECKPOINT_FILE)
-        refiner = Stage5Refiner(config, body)
-        for snapshot in _iterate(refiner, refinement_input, control, checkpoint):
-            if snapshot.event == "end":
-                _save(target, refiner.output, config)
-            if watch is not None:
-                watch(snapshot)
-        scene = refinement_input.scene
-        results = write_run(target, refiner.output, scene, body, config, folder / TRUTH_FILE)
+    try:
+        assert scene.root is not None
+        target = scene.root / OUTPUT_FOLDER if output is None else Path(output)
+        refinement_input = RefinementInput.from_scene(scene).limited(config.max_frames)
+        with only_writer(target):
+            checkpoint = read_checkpoint(target / CHECKPOINT_FILE) if resume else None
+            if checkpoint is not None:
+                _check_matches(checkpoint, refinement_input.scene, target / CHECKPOINT_FILE)
+            refiner = Stage5Refiner(config, body)
+            for snapshot in _iterate(refiner, refinement_input, control, checkpoint):
+                if snapshot.event == "end":
+                    _save(target, refiner.output, config)
+                if watch is not None:
+                    watch(snapshot)
+            truth = scene.root / TRUTH_FILE
+            results = write_run(target, refiner.output, refinement_input.scene, body, config, truth)
+    finally:
+        if scene.video is not None:
+            scene.video.close()
     return FolderRun(results, refiner.output, target)
 
 
@@ -198,49 +218,6 @@ def write_run(
     _save(target, output, config)
     before_after = compare(output, scene, body, truth_file)
     return write_results(target, output, scene, config, before_after, body.name)
-
-
-def compare(
-    output: RefinementOutput, scene: Scene, body: BodyModel, truth_file: Path | None
-) -> dict[str, Any]:
-    """Metrics of a run's start and end: ``{"before": .., "after": .., "ground_truth": bool}``.
-
-    Values that cannot be computed are None. Without ground truth only those that need none; where
-    its file is of no use, ``ground_truth_problem`` says why.
-    """
-    truth, problem = _truth(truth_file, body)
-    found: dict[str, Any] = {"ground_truth": truth is not None}
-    if problem:
-        found["ground_truth_problem"] = problem
-    for name, state in (("before", output.initial_state), ("after", output.state)):
-        motion = motion_from_state(state, scene.fps, body, scene.cameras, label=name)
-        values = evaluate_motion(motion, truth)
-        found[name] = {k: None if math.isnan(v) else float(v) for k, v in values.items()}
-    return found
-
-
-def compare_people(
-    output: RefinementOutput, scene: Scene, body: BodyModel, truth_file: Path | None
-) -> dict[int, dict[str, dict[str, float | None]]]:
-    """The same for each person alone: id to ``{"before": .., "after": ..}``."""
-    truth, _ = _truth(truth_file, body)
-    found: dict[int, dict[str, dict[str, float | None]]] = {i: {} for i in output.state.people}
-    for name, state in (("before", output.initial_state), ("after", output.state)):
-        motion = motion_from_state(state, scene.fps, body, scene.cameras, label=name)
-        for i, values in evaluate_people(motion, truth).items():
-            if i in found:
-                found[i][name] = {k: None if math.isnan(v) else v for k, v in values.items()}
-    return {i: both for i, both in found.items() if len(both) == 2}
-
-
-def _truth(path: Path | None, body: BodyModel) -> tuple[MotionSet | None, str]:
-    """The ground truth, or why its file is of no use: a run is not lost to a file beside it."""
-    if path is None or not path.is_file():
-        return None, ""
-    try:
-        return motion_from_ground_truth(path, body), ""
-    except InputError as error:
-        return None, str(error)
 
 
 def _iterate(
@@ -289,37 +266,8 @@ def _check_matches(checkpoint: Checkpoint, scene: Scene, path: Path) -> None:
             )
 
 
-def _default_output(folder: Path, scene: Scene) -> Path:
-    return (scene.root or folder) / OUTPUT_FOLDER
-
-
 def _settings(config: Mapping[str, Any] | None) -> RefinementConfig:
-    if config is None:
-        return RefinementConfig()
-    return RefinementConfig.from_dict(config)
-
-
-@contextlib.contextmanager
-def _one_folder(stages: Mapping[str, str | Path | None]) -> Iterator[Path]:
-    """The folder that holds the stages; a temporary one of links where they lie apart."""
-    given = {name: Path(path).absolute() for name, path in stages.items() if path is not None}
-    for name, path in given.items():
-        if name[0] in "13" and not path.is_dir():
-            raise InputError(path, "does not exist", f"run Stage {name[0]} first")
-    for name in ("1_camera_estimation", "3_pose_estimation"):
-        if name not in given:
-            raise InputError(
-                f"stage{name[0]}_output_dir", "is missing", f"give the folder of Stage {name[0]}"
-            )
-    parents = {path.parent for path in given.values()}
-    if len(parents) == 1 and all(path.name == name for name, path in given.items()):
-        yield parents.pop()
-        return
-    with tempfile.TemporaryDirectory(prefix="smpl-refiner-") as temporary:
-        for name, path in given.items():
-            if path.is_dir():
-                (Path(temporary) / name).symlink_to(path, target_is_directory=True)
-        yield Path(temporary)
+    return RefinementConfig() if config is None else RefinementConfig.from_dict(config)
 
 
 def _leave_failure(target: Path, error: RefinementError) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from refine_engine.body import load_body_model
 from refine_engine.config import RefinementConfig
+from refine_engine.evaluation.engine_motion import motion_from_state
 from refine_engine.evaluation.metric_list import METRICS
 from refine_engine.evaluation.metrics import evaluate_motion, evaluate_people
 from refine_engine.evaluation.sources import (
@@ -20,19 +21,16 @@ from refine_engine.evaluation.sources import (
     TRUTH_FILE,
     motion_from_ground_truth,
     motion_from_results,
-    motion_from_state,
     read_results,
     results_folder,
 )
 from refine_engine.importers import load_results
+from refine_engine.importers.folder import find_results
 from refine_engine.refinement.initialisation import initialise
 
 if TYPE_CHECKING:
-    from refine_engine.body import BodyModel
     from refine_engine.evaluation.motion_set import MotionSet
     from refine_engine.evaluation.trajectory_metrics import Chunking
-    from refine_engine.scene import Scene
-    from refine_engine.state import RefinementOutput
 
 SCHEMA_VERSION = 1
 
@@ -96,7 +94,7 @@ def evaluate_folder(
     body_file
         SMPL model file; None takes the embedded body.
     fps
-        Frames a second; None takes the video's.
+        Frames a second; None takes the refinement's, else the video's.
     chunking
         See :func:`.trajectory_metrics.chunk_bounds`.
 
@@ -105,17 +103,25 @@ def evaluate_folder(
     InputError
         Something cannot be read or compared.
     """
-    folder = Path(folder)
-    scene = load_results(folder, fps=fps, body=body_file)
-    body = load_body_model(scene.gender, search=(body_file,))
+    found = find_results(folder)
+    folder = found.root
+    body = load_body_model(search=(body_file,))
     if ground_truth is None and (folder / TRUTH_FILE).is_file():
         ground_truth = folder / TRUTH_FILE
     truth = None if ground_truth is None else motion_from_ground_truth(ground_truth, body)
     if results is None and (folder / RESULTS_FOLDER / RESULTS_FILE).is_file():
         results = folder / RESULTS_FOLDER
     after = None if results is None else motion_from_results(results, body)
+    if fps is None and after is not None:
+        # The rate may have been said to the run, and "before" is where that run started.
+        fps = after.fps
     config = _config_of(None if results is None else results_folder(results))
-    start = initialise(scene, body, config).state
+    scene = load_results(found, fps=fps, body=body)
+    try:
+        start = initialise(scene, body, config).state
+    finally:
+        if scene.video is not None:
+            scene.video.close()
     before = motion_from_state(start, scene.fps, body, scene.cameras, label=str(folder))
     seen = motion_from_state(
         start, scene.fps, body, scene.cameras, observed_only=True, label=str(folder)
@@ -145,30 +151,6 @@ def evaluate_folder(
         after=None if after is None else _evaluation(after, truth, chunking),
         notes=tuple(notes),
     )
-
-
-def compare_run(
-    output: RefinementOutput, scene: Scene, body: BodyModel, truth: MotionSet | None = None
-) -> Comparison:
-    """Metrics of a run that has just ended, from memory: its initial and its final state.
-
-    Parameters
-    ----------
-    output
-        What ``Stage5Refiner.refine`` returned.
-    scene
-        What was refined.
-    body
-        Its body model.
-    truth
-        The truth, where there is one; see :func:`.sources.motion_from_ground_truth`.
-    """
-    motions = [
-        motion_from_state(state, scene.fps, body, scene.cameras, label=str(scene.root or "run"))
-        for state in (output.initial_state, output.state)
-    ]
-    before, after = (_evaluation(motion, truth, "gvhmr") for motion in motions)
-    return Comparison(scene.root or Path(), None, before, after)
 
 
 def _config_of(results: Path | None) -> RefinementConfig:

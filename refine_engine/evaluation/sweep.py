@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from refine_engine.body import load_body_model
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import InputError, RefinementError
+from refine_engine.evaluation.engine_motion import motion_from_state
 from refine_engine.evaluation.metrics import metric_sums
 from refine_engine.evaluation.records import ARMS, Run, read_records, write_records
-from refine_engine.evaluation.sources import TRUTH_FILE, motion_from_ground_truth, motion_from_state
+from refine_engine.evaluation.sources import TRUTH_FILE, motion_from_ground_truth
 from refine_engine.evaluation.synthetic.options import SampleOptions
 from refine_engine.evaluation.synthetic.results_folder import write_results_folder
 from refine_engine.evaluation.synthetic.scene import make_scene

@@ -18,13 +18,10 @@ import numpy as np
 from refine_engine.body import embedded_body, joint_kinematics, rest_joints
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import InputError, RefinementError
+from refine_engine.evaluation.engine_motion import motion_from_state
 from refine_engine.evaluation.metrics import evaluate_motion
 from refine_engine.evaluation.prior_gain import WITHOUT
-from refine_engine.evaluation.sources import (
-    TRUTH_FILE,
-    motion_from_ground_truth,
-    motion_from_state,
-)
+from refine_engine.evaluation.sources import TRUTH_FILE, motion_from_ground_truth
 from refine_engine.evaluation.synthetic.options import SampleOptions
 from refine_engine.evaluation.synthetic.results_folder import write_results_folder
 from refine_engine.evaluation.synthetic.scene import make_scene

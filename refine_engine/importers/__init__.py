@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from refine_engine.body import BodyModel
+    from refine_engine.importers.folder import ResultsFolder
     from refine_engine.scene import Array, Scene
 
 __all__ = ["load_results"]
@@ -22,7 +23,7 @@ _AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 
 
 def load_results(
-    folder: str | Path,
+    folder: str | Path | ResultsFolder,
     *,
     fps: float | None = None,
     video: str | Path | None = None,
@@ -39,7 +40,8 @@ def load_results(
     ----------
     folder
         A MultiTRAM results folder of any version, one of its stage folders, or a folder that
-        holds exactly one results folder.
+        holds exactly one results folder; or the stages themselves, where they lie apart
+        (:func:`refine_engine.importers.folder.stages_at`).
     fps
         Frames a second; by default the video's, else 30 with a note in the report.
     video
@@ -65,13 +67,13 @@ def load_results(
     """
     # Here, so that a command line that only wants its help text does not load all of it.
     from refine_engine.body import BodyModel, load_body_model
-    from refine_engine.importers.folder import find_results
+    from refine_engine.importers.folder import ResultsFolder, find_results
     from refine_engine.importers.multitram import load_multitram
 
     direction = None if up is None else _direction(up)
     if fps is not None and not (np.isfinite(fps) and 0 < fps <= MAX_FPS):
         raise InputError("fps", f"is {fps}", "give the video's frames per second, e.g. 30")
-    found = find_results(folder)
+    found = folder if isinstance(folder, ResultsFolder) else find_results(folder)
     model = body if isinstance(body, BodyModel) else load_body_model(body)
     return load_multitram(
         found, fps=fps, video=video, keypoints=keypoints, body=model, up=direction

@@ -101,6 +101,51 @@ def find_results(folder: str | Path) -> ResultsFolder:
     )
 
 
+def stages_at(
+    *,
+    cameras: str | Path,
+    poses: str | Path,
+    tracks: str | Path | None = None,
+    world: str | Path | None = None,
+) -> ResultsFolder:
+    """The stages of one run where the caller says they lie, under whatever names.
+
+    Parameters
+    ----------
+    cameras, poses
+        Folders of Stages 1 and 3.
+    tracks, world
+        Folders of Stages 2 and 4; ones that do not exist or hold nothing usable count as absent.
+
+    Raises
+    ------
+    InputError
+        Stage 1 or Stage 3 is not there, or holds no cameras or no people.
+    """
+    one, three = Path(cameras), Path(poses)
+    for number, stage, holds, content in (
+        (1, one, _holds_cameras, "cameras.npz"),
+        (3, three, _holds_poses, "person_NUMBER/smpl_params_camera.npz"),
+    ):
+        refuse_broken_link(stage)
+        if not stage.is_dir():
+            raise InputError(stage, "does not exist", f"run Stage {number} first")
+        if not holds(stage):
+            raise InputError(stage, f"holds no {content}", f"run Stage {number} first")
+    two = None if tracks is None or not Path(tracks).is_dir() else Path(tracks)
+    four = None if world is None or not Path(world).is_dir() else Path(world)
+    if two is not None and not _holds_tracks(two):
+        two = None
+    if four is not None and not _holds_world(four):
+        four = None
+    given = [stage.absolute() for stage in (one, two, three, four) if stage is not None]
+    parents = {stage.parent for stage in given}
+    ours = all(stage.name in _STAGES for stage in given)
+    # Only a results folder proper may hold a video that belongs to the run.
+    root = parents.pop() if len(parents) == 1 and ours else one.absolute()
+    return ResultsFolder(root, one, two, three, four)
+
+
 def person_folders(stage: Path) -> Iterator[tuple[int, Path]]:
     """Person ids and folders of a stage in the order of the ids, whatever their padding."""
     found = []

@@ -160,6 +160,42 @@ def test_somebody_elses_stage_4_is_not_overwritten(
     assert (base / "4_world_space" / "metadata.json").read_bytes() == before
 
 
+QUICK = {f"{key}_iterations": 1 for key in ("root_fitting", "smpl_fitting", "motion_prior")}
+QUICK |= {f"{key}_iterations": 1 for key in ("environmental", "scale", "final")}
+
+
+def test_the_frame_rate_is_the_videos_wherever_it_lies(tmp_path: Path) -> None:
+    base = tmp_path / "results" / "clip"
+    options = SampleOptions(
+        people=1,
+        frames=12,
+        seed=3,
+        fps=24.0,
+        camera="orbit",
+        image_size=(180, 320),
+        depth_size=(84, 147),
+    )
+    write_results_folder(make_scene(options), base)
+    film = (base / "video.mp4").rename(tmp_path / "film.mp4")
+    made = pipeline(tmp_path, base, stage5=QUICK)
+    summary = made.run_stages(film, stages=[5])
+    assert summary["video_path"] == str(film)
+    world = json.loads((base / "5_refinement" / "refinement_results.json").read_text())["world"]
+    assert (world["fps"], world["fps_source"]) == (24.0, "video")
+    # What the folder knows is not forgotten over a path that leads nowhere.
+    assert made.run_stages("nowhere.mp4", stages=[1])["video_path"] == str(film)
+
+
+@pytest.mark.parametrize("wrong", [5, "5", ["5"], [6], [0, 1]])
+def test_stages_are_a_list_of_known_numbers(tmp_path: Path, video: Path, wrong: Any) -> None:
+    made = pipeline(tmp_path, tmp_path / "base")
+    with pytest.raises(ConfigError, match="skip_stages"):
+        made.run_full_pipeline(video, skip_stages=wrong)
+    with pytest.raises(ConfigError, match="stages"):
+        made.run_stages(video, stages=wrong)
+    assert not (tmp_path / "base").exists()
+
+
 def test_unknown_stages_and_settings_are_refused(tmp_path: Path, video: Path) -> None:
     made = pipeline(tmp_path, tmp_path / "base")
     with pytest.raises(ConfigError, match="6"):

@@ -98,10 +98,32 @@ def test_stages_in_separate_folders(sample: Path, tmp_path: Path) -> None:
         moved[f"stage{number}_output_dir"].parent.mkdir()
         (sample / name).rename(moved[f"stage{number}_output_dir"])
     settings = {k: v for k, v in QUICK.to_dict().items() if v is not None}
-    found = run_refinement(**moved, stage5_output_dir=tmp_path / "out", config=settings)
+    found = run_refinement(**moved, stage5_output_dir=tmp_path / "out", config=settings, fps=25.0)
     assert found["status"] == "success"
     assert found["num_people"] == 2
+    assert found["world"]["fps"] == 25.0
+    assert found["world"]["fps_source"] == "user"
     assert (tmp_path / "out" / "refinement_results.json").is_file()
+    # Stage 2 and 4 may be left out, and an error names the file where the caller has it.
+    moved["stage2_output_dir"] = moved["stage4_output_dir"] = tmp_path / "nowhere"
+    cameras = moved["stage1_output_dir"] / "cameras.npz"
+    cameras.write_bytes(cameras.read_bytes()[:100])
+    with pytest.raises(InputError) as caught:
+        run_refinement(**moved, stage5_output_dir=tmp_path / "out", config=settings)
+    assert caught.value.where.startswith(str(cameras))
+
+
+def test_a_stage_that_is_not_named_is_not_used(sample: Path) -> None:
+    found = run_refinement(
+        stage4_output_dir=None,
+        stage1_output_dir=sample / "1_camera_estimation",
+        stage2_output_dir=None,
+        stage3_output_dir=sample / "3_pose_estimation",
+        stage5_output_dir=sample / "5_refinement",
+        config=QUICK,
+    )
+    assert any("No masks of people" in sentence for sentence in found["report"]["missing"])
+    assert not [f for f in found["report"]["findings"] if f["code"] == "B1"]
 
 
 def test_a_missing_stage_leaves_failed_and_no_numbers(sample: Path, tmp_path: Path) -> None:
@@ -117,6 +139,22 @@ def test_a_missing_stage_leaves_failed_and_no_numbers(sample: Path, tmp_path: Pa
     assert failed["status"] == "failed"
     assert failed["scale_alpha"] is None
     assert "people" not in failed
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_stages_1_and_3_are_needed(sample: Path, tmp_path: Path, number: int) -> None:
+    given = {
+        "stage1_output_dir": sample / "1_camera_estimation",
+        "stage2_output_dir": None,
+        "stage3_output_dir": sample / "3_pose_estimation",
+        "stage4_output_dir": None,
+        "stage5_output_dir": tmp_path / "out",
+    }
+    name = f"stage{number}_output_dir"
+    with pytest.raises(InputError, match=f"{name}: is missing"):
+        run_refinement(**{**given, name: None})
+    with pytest.raises(InputError, match=f"holds no .*run Stage {number}"):
+        run_refinement(**{**given, name: sample / "2_tracking"})
 
 
 @pytest.mark.parametrize("what", ["depth", "keypoints", "masks"])

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refine_engine.body import BodyModel, rest_joints, skin_subset
+from refine_engine.evaluation.engine_motion import motion_from_scene, posed_person
 from refine_engine.evaluation.motion_set import MotionSet, PersonMotion
-from refine_engine.evaluation.sources import motion_from_scene, posed_person
 from refine_engine.evaluation.synthetic.scene import EstimatedPerson, SyntheticScene
 from refine_engine.refinement.placement import place_in_world
 from refine_engine.scene import CameraTrack, Keypoints, Person, Scene

@@ -14,7 +14,8 @@ from refine_engine.body import embedded_body
 from refine_engine.cli import main
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import ConfigError, InputError
-from refine_engine.evaluation.comparison import compare_run, evaluate_folder
+from refine_engine.evaluation.before_after import compare, compare_people
+from refine_engine.evaluation.comparison import evaluate_folder
 from refine_engine.evaluation.metric_list import METRICS
 from refine_engine.evaluation.synthetic.options import SampleOptions
 from refine_engine.evaluation.synthetic.results_folder import write_results_folder
@@ -109,15 +110,38 @@ def test_files_and_memory_give_the_same_numbers(sample: Path, tmp_path: Path) ->
     folder = copied(sample, tmp_path)
     output = refined(folder, lift=0.02)
     from_files = evaluate_folder(folder)
-    scene = load_results(folder)
     assert from_files.after is not None
-    in_memory = compare_run(output, scene, embedded_body())
-    assert in_memory.after is not None
+    scene, body = load_results(folder), embedded_body()
+    in_memory = compare(output, scene, body, folder / "ground_truth.npz")
+    alone = compare_people(output, scene, body, folder / "ground_truth.npz")
+    assert in_memory["ground_truth"] is True
     for side in ("before", "after"):
-        a = getattr(from_files, side).pooled
-        b = getattr(in_memory, side).pooled
-        for key in ("jitter_10m_s3", "penetration_mm"):
-            assert a[key] == pytest.approx(b[key], rel=0.02, abs=1e-3), (side, key)
+        found = getattr(from_files, side)
+        for key in ("jitter_10m_s3", "penetration_mm", "pa_mpjpe_mm"):
+            expected = pytest.approx(in_memory[side][key], rel=0.02, abs=1e-3)
+            assert found.pooled[key] == expected, (side, key)
+            expected = pytest.approx(alone[2][side][key], rel=0.02, abs=1e-3)
+            assert found.people[2][key] == expected, (side, key)
+    without = compare(output, scene, body, tmp_path / "nowhere.npz")
+    assert without["ground_truth"] is False
+    assert without["after"]["pa_mpjpe_mm"] is None
+    assert without["after"]["jitter_10m_s3"] == in_memory["after"]["jitter_10m_s3"]
+
+
+def test_before_runs_at_the_rate_that_the_run_was_told(sample: Path, tmp_path: Path) -> None:
+    folder = copied(sample, tmp_path, truth=False)
+    refined(folder, lift=0.0)
+    path = folder / "5_refinement" / "refinement_results.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["world"] |= {"fps": 25.0, "fps_source": "user"}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    # The folder above it will do, too.
+    found, at_30 = evaluate_folder(tmp_path), evaluate_folder(folder, fps=30.0)
+    assert found.folder == folder
+    assert found.after is not None
+    jitter = found.before.pooled["jitter_10m_s3"]
+    assert jitter == pytest.approx((25 / 30) ** 3 * at_30.before.pooled["jitter_10m_s3"], rel=1e-4)
+    assert jitter == pytest.approx(found.after.pooled["jitter_10m_s3"], rel=0.02)
 
 
 def test_without_truth_it_says_so(

@@ -8,13 +8,9 @@ import pytest
 
 from refine_engine.body import BodyModel, embedded_body, joint_positions, rest_joints
 from refine_engine.errors import InputError
+from refine_engine.evaluation.engine_motion import motion_from_scene, motion_from_state
 from refine_engine.evaluation.metrics import evaluate_motion
-from refine_engine.evaluation.sources import (
-    motion_from_ground_truth,
-    motion_from_results,
-    motion_from_scene,
-    motion_from_state,
-)
+from refine_engine.evaluation.sources import motion_from_ground_truth, motion_from_results
 from refine_engine.geometry.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from refine_engine.refinement.placement import place_in_camera
 from refine_engine.scene import CameraTrack, Person, Scene
