@@ -41,6 +41,21 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="where to write (default: FOLDER/5_refinement)"
     )
+    add_settings_options(parser)
+    add_input_options(parser)
+    parser.add_argument(
+        "--prior", metavar="FILE", help="HuMoR checkpoint (default: the embedded motion prior)"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint of an earlier run"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=run)
+
+
+def add_settings_options(parser: argparse.ArgumentParser) -> None:
+    """Add what :func:`settings_of` reads: `refine` and `batch` understand the same."""
     parser.add_argument(
         "--config", metavar="YAML", help="settings: a file, or the name of a preset"
     )
@@ -59,17 +74,7 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
         metavar="SUBSTAGE",
         help="leave out root, smpl, motion, environmental, scale or final (may be repeated)",
     )
-    add_input_options(parser)
-    parser.add_argument(
-        "--prior", metavar="FILE", help="HuMoR checkpoint (default: the embedded motion prior)"
-    )
     parser.add_argument("--max-frames", type=int, metavar="N", help="only the first N frames")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on from the checkpoint of an earlier run"
-    )
-    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from refine_engine.refine_command import add_settings_options
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from refine_engine.batch.folders import FoundFolder
+    from refine_engine.batch.plan import Plan
     from refine_engine.batch.record import BatchSettings
     from refine_engine.batch.summary import Outcome
 
@@ -38,6 +40,13 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     parser.add_argument("roots", type=Path, nargs="+", metavar="ROOT", help="folders to look in")
     parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="write nothing below the ROOTs: results of ROOT/a/b go to DIR/a/b (default: "
+        "5_refinement in each folder)",
+    )
+    parser.add_argument(
         "--scheduler",
         type=scheduler,
         default="local",
@@ -54,30 +63,20 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
         help="local: of all processes together (default: what is free); slurm: of one task "
         "(default 4000)",
     )
-    parser.add_argument("--config", metavar="YAML", help="settings: a file, or a preset's name")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="settings",
-        help="change one setting (may be repeated)",
-    )
-    parser.add_argument(
-        "--disable", action="append", default=[], metavar="SUBSTAGE", help="as for refine"
-    )
-    parser.add_argument("--max-frames", type=int, metavar="N", help="only the first N frames")
+    add_settings_options(parser)
     parser.add_argument("--fps", type=float, metavar="F", help="frames a second of the videos")
     parser.add_argument("--body", metavar="FILE", help="SMPL model file (default: the embedded)")
     parser.add_argument(
-        "--dry-run", action="store_true", help="only say what would be done with which folder"
+        "--dry-run",
+        action="store_true",
+        help="only say what would be done with which folder, and where its results would go",
     )
     parser.add_argument("--force", action="store_true", help="also what is finished")
     parser.add_argument(
         "--summary",
         type=Path,
         metavar="FILE",
-        help="default: batch_summary.json in the first ROOT; the same as .csv lies beside it",
+        help="default: batch_summary.json in DIR or the first ROOT, and the same as .csv beside it",
     )
     parser.add_argument(
         "--sbatch",
@@ -95,50 +94,38 @@ def run(args: argparse.Namespace) -> int:
     """Refine everything and print the table; returns the exit code."""
     # Slow to import, and not needed for --help.
     from refine_engine.batch.folders import find_folders
-    from refine_engine.batch.local import finished_outcome
-    from refine_engine.batch.record import BatchSettings, fingerprint, is_finished
+    from refine_engine.batch.plan import make_plan
+    from refine_engine.batch.record import BatchSettings
     from refine_engine.batch.summary import (
         SUMMARY_FILE,
-        Outcome,
         summary_csv,
         summary_dict,
         summary_table,
     )
-    from refine_engine.exporters.results_json import json_bytes, write_bytes
+    from refine_engine.exporters.results_json import json_bytes
     from refine_engine.refine_command import settings_of
-    from refine_engine.safe_files import write_files
 
     body = None if args.body is None else _absolute(args.body)
     settings = BatchSettings(settings_of(args), args.fps, body)
-    home: Path = args.roots[0]
+    plan = make_plan(find_folders(args.roots), settings, args.output, again=args.force)
+    home: Path = args.output or args.roots[0]
     summary = args.summary or home / SUMMARY_FILE
     if summary.suffix == ".csv":
         # Both are written, whichever is named.
         summary = summary.with_suffix(".json")
-    outcomes: dict[Path, Outcome] = {}
-    waiting: list[tuple[FoundFolder, str]] = []
-    found = find_folders(args.roots)
-    for entry in found:
-        if entry.problem:
-            outcomes[entry.folder] = Outcome(entry.folder, "failed", entry.problem)
-            continue
-        mark = fingerprint(entry.folder, settings)
-        if not args.force and is_finished(entry.folder, mark):
-            outcomes[entry.folder] = finished_outcome(entry.folder)
-        else:
-            waiting.append((entry, mark))
     if args.dry_run:
-        return _tell_plan(args, [entry.folder for entry in found], waiting, outcomes)
+        return _tell_plan(args, plan, summary)
     config_file = summary.parent / CONFIG_FILE
-    if waiting:
-        write_bytes(config_file, settings.config.to_yaml().encode())
+    if plan.tasks:
+        _write({config_file: settings.config.to_yaml().encode()}, args.output)
         if args.scheduler == "slurm":
-            return _run_slurm(args, settings, config_file, waiting)
-    interrupted = _run_local(args, settings, config_file, waiting, outcomes)
-    ordered = [outcomes[entry.folder] for entry in found]
+            return _run_slurm(args, settings, config_file, plan)
+    outcomes = dict(plan.settled)
+    interrupted = _run_local(args, settings, config_file, plan, outcomes)
+    ordered = [outcomes[folder] for folder in plan.order]
     content = summary_dict(ordered)
     table = summary_csv(ordered).encode()
-    write_files({summary.with_suffix(".csv"): table, summary: json_bytes(content)})
+    _write({summary.with_suffix(".csv"): table, summary: json_bytes(content)}, args.output)
     if args.json:
         sys.stdout.write(json.dumps(content, indent=2) + "\n")
     else:
@@ -148,29 +135,33 @@ def run(args: argparse.Namespace) -> int:
     return FAILED if any(o.status == "failed" for o in ordered) else 0
 
 
-def _tell_plan(
-    args: argparse.Namespace,
-    order: list[Path],
-    waiting: list[tuple[FoundFolder, str]],
-    outcomes: dict[Path, Outcome],
-) -> int:
-    """Say what would be done, and do nothing; 1 where a folder cannot be used."""
-    from refine_engine.batch.memory import expected_mb
-    from refine_engine.batch.record import can_resume
-    from refine_engine.batch.summary import Outcome, summary_dict, summary_table
+def _write(files: dict[Path, bytes], output: Path | None) -> None:
+    """Write the batch's own files; data that may not be written to need another place."""
+    from refine_engine.errors import ExportError
+    from refine_engine.safe_files import write_files
 
-    for entry, mark in waiting:
-        resumes = not args.force and can_resume(entry.folder, mark)
-        outcomes[entry.folder] = Outcome(
-            entry.folder,
-            "to resume" if resumes else "to do",
-            peak_memory_mb=round(expected_mb(entry.folder, args.max_frames)),
-        )
-    ordered = [outcomes[folder] for folder in order]
+    try:
+        write_files(files)
+    except ExportError as error:
+        if output is not None:
+            raise
+        raise ExportError(
+            error.where, error.problem, "name a place for all that is written: --output DIR"
+        ) from None
+
+
+def _tell_plan(args: argparse.Namespace, plan: Plan, summary: Path) -> int:
+    """Say what would be done, and do nothing; 1 where a folder cannot be used."""
+    from refine_engine.batch.summary import plan_table, summary_dict
+
+    ordered = plan.rehearsed()
     if args.json:
         sys.stdout.write(json.dumps(summary_dict(ordered), indent=2) + "\n")
     else:
-        sys.stdout.write(f"{summary_table(ordered)}\nnothing was done; MB is what is expected\n")
+        sys.stdout.write(
+            f"{plan_table(ordered)}\n"
+            f"nothing was done; MB is what is expected, the summary would go to {summary}\n"
+        )
     return FAILED if any(o.status == "failed" for o in ordered) else 0
 
 
@@ -178,20 +169,18 @@ def _run_local(
     args: argparse.Namespace,
     settings: BatchSettings,
     config_file: Path,
-    waiting: list[tuple[FoundFolder, str]],
+    plan: Plan,
     outcomes: dict[Path, Outcome],
 ) -> bool:
     """Refine here and fill in ``outcomes``; whether it was interrupted."""
     from refine_engine.batch.local import Job, LocalRunner, refine_command
-    from refine_engine.batch.memory import expected_mb
-    from refine_engine.batch.record import can_resume
 
     done = 0
 
     def tell(outcome: Outcome) -> None:
         nonlocal done
         done += 1
-        text = f"[{done}/{len(waiting)}] {outcome.folder}: {outcome.status}"
+        text = f"[{done}/{len(plan.tasks)}] {outcome.folder}: {outcome.status}"
         if outcome.seconds is not None:
             text += f", {outcome.seconds:.1f} s"
         if outcome.message:
@@ -202,22 +191,24 @@ def _run_local(
     cores = usable_cores()
     at_once = args.jobs or cores
     # Folders side by side share the cores; otherwise each would take them all.
-    shared = max(1, cores // max(1, min(at_once, len(waiting))))
+    shared = max(1, cores // max(1, min(at_once, len(plan.tasks))))
     jobs = [
         Job(
-            entry.folder,
-            mark,
+            task.folder,
+            task.place,
+            task.mark,
             refine_command(
-                entry.folder.resolve(),
+                task.folder.resolve(),
+                task.place.absolute(),
                 config_file.resolve(),
                 fps=settings.fps,
                 body_file=settings.body_file,
-                resume=not args.force and can_resume(entry.folder, mark),
+                resume=task.resumes,
                 threads=settings.config.threads or shared,
             ),
-            expected_mb(entry.folder, settings.config.max_frames),
+            task.expected_mb,
         )
-        for entry, mark in waiting
+        for task in plan.tasks
     ]
     runner = LocalRunner(at_once, args.memory_mb, tell)
     with _terminate_as_interrupt():
@@ -227,18 +218,17 @@ def _run_local(
 
 
 def _run_slurm(
-    args: argparse.Namespace,
-    settings: BatchSettings,
-    config_file: Path,
-    waiting: list[tuple[FoundFolder, str]],
+    args: argparse.Namespace, settings: BatchSettings, config_file: Path, plan: Plan
 ) -> int:
     """Write the job and submit it where that is possible."""
     from refine_engine.batch.slurm import submit, write_script
 
     script = write_script(
         config_file.parent,
-        [entry.folder for entry, _ in waiting],
+        plan.tasks,
         config_file,
+        elsewhere=args.output is not None,
+        again=args.force,
         fps=settings.fps,
         body_file=settings.body_file,
         cpus=args.cpus,
@@ -252,7 +242,8 @@ def _run_slurm(
             f"`sbatch {script}` on one that has.\n"
         )
         return FAILED
-    sys.stdout.write(f"{answer}\n{len(waiting)} folders in {script}; type batch again to see\n")
+    count = "1 folder" if len(plan.tasks) == 1 else f"{len(plan.tasks)} folders"
+    sys.stdout.write(f"{answer}\n{count} in {script}; type batch again to see\n")
     return 0
 
 

@@ -25,6 +25,8 @@ class FoundFolder:
     """A results folder, or what looks like one and cannot be used."""
 
     folder: Path
+    root: Path
+    """The root below which it was found, or itself."""
     problem: str = ""
     """Why it cannot be refined; empty where it can."""
 
@@ -46,7 +48,7 @@ def find_folders(roots: Sequence[Path]) -> list[FoundFolder]:
             problem = "is a file" if root.exists() else "does not exist"
             raise InputError(root, problem, "name folders that hold results folders")
         before = len(found)
-        _search(root, MAX_DEPTH, found, set())
+        _search(root, root, MAX_DEPTH, found, set())
         if len(found) == before and not _known(root, found):
             raise InputError(
                 root,
@@ -61,7 +63,9 @@ def _known(root: Path, found: dict[Path, FoundFolder]) -> bool:
     return any(place == inside or inside in place.parents for place in found)
 
 
-def _search(folder: Path, depth: int, found: dict[Path, FoundFolder], visited: set[Path]) -> None:
+def _search(
+    folder: Path, root: Path, depth: int, found: dict[Path, FoundFolder], visited: set[Path]
+) -> None:
     real = folder.resolve()
     if real in visited:
         # A link back up, or a second link to the same place.
@@ -71,16 +75,16 @@ def _search(folder: Path, depth: int, found: dict[Path, FoundFolder], visited: s
     problem = ""
     try:
         if find_results(folder).root.resolve() == real:
-            found.setdefault(real, FoundFolder(folder))
+            found.setdefault(real, FoundFolder(folder, root))
             return
     except InputError as error:
         problem = f"{error.problem}; {error.remedy}"
     if _STAGES & {child.name for child in children}:
-        found.setdefault(real, FoundFolder(folder, problem or "holds stages but no people"))
+        found.setdefault(real, FoundFolder(folder, root, problem or "holds stages but no people"))
         return
     if depth > 0:
         for child in children:
-            _search(child, depth - 1, found, visited)
+            _search(child, root, depth - 1, found, visited)
 
 
 def _children(folder: Path) -> list[Path]:

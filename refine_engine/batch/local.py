@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from refine_engine.batch.memory import available_mb, peak_mb
 from refine_engine.batch.record import (
     LOG_FILE,
-    OUTPUT_FOLDER,
     read_record,
     read_result,
     write_record,
@@ -38,6 +37,8 @@ class Job:
     """One folder to refine."""
 
     folder: Path
+    place: Path
+    """Where its results, its log and the batch's record of it go."""
     mark: str
     """Its fingerprint."""
     command: tuple[str, ...]
@@ -102,7 +103,8 @@ class LocalRunner:
                 running.process.kill()
                 running.process.wait()
         for job in jobs:
-            outcomes.setdefault(job.folder, Outcome(job.folder, "not started"))
+            idle = Outcome(job.folder, "not started", place=job.place)
+            outcomes.setdefault(job.folder, idle)
         return [outcomes[job.folder] for job in jobs]
 
     def _has_room(self, job: Job) -> bool:
@@ -120,8 +122,8 @@ class LocalRunner:
 
     def _start(self, job: Job, outcomes: dict[Path, Outcome]) -> None:
         try:
-            write_record(job.folder, job.mark, "running")
-            log = job.folder / OUTPUT_FOLDER / LOG_FILE
+            write_record(job.place, job.mark, "running")
+            log = job.place / LOG_FILE
             with log.open("wb") as stream:
                 process = subprocess.Popen(
                     job.command,
@@ -133,7 +135,8 @@ class LocalRunner:
                     start_new_session=True,
                 )
         except (OSError, RefinementError) as error:
-            self._note(Outcome(job.folder, "failed", message=str(error)), outcomes)
+            failed = Outcome(job.folder, "failed", message=str(error), place=job.place)
+            self._note(failed, outcomes)
             return
         self._running.append(_Running(job, process, time.monotonic()))
         self.most_at_once = max(self.most_at_once, len(self._running))
@@ -166,6 +169,7 @@ class LocalRunner:
 
 def refine_command(
     folder: Path,
+    place: Path,
     config_file: Path,
     *,
     fps: float | None = None,
@@ -173,9 +177,12 @@ def refine_command(
     resume: bool = False,
     threads: int | None = None,
 ) -> tuple[str, ...]:
-    """The process that refines one folder; ``threads`` is None to leave it to the settings."""
+    """The process that refines one folder into a place.
+
+    ``threads`` is None to leave it to the settings.
+    """
     command = [sys.executable, "-m", "refine_engine", "refine", str(folder)]
-    command += ["--output", str(folder / OUTPUT_FOLDER), "--config", str(config_file)]
+    command += ["--output", str(place), "--config", str(config_file)]
     if fps is not None:
         command += ["--fps", str(fps)]
     if body_file is not None:
@@ -200,7 +207,7 @@ def _outcome(running: _Running, code: int) -> Outcome:
         "seconds": round(seconds, 2),
         "peak_memory_mb": round(running.peak_mb) or None,
     }
-    result = read_result(job.folder) if code in (0, _STOPPED) else {}
+    result = read_result(job.place) if code in (0, _STOPPED) else {}
     status, message = "failed", ""
     if code == 0 and result.get("status") == "success":
         status = "success"
@@ -211,21 +218,22 @@ def _outcome(running: _Running, code: int) -> Outcome:
             ", as happens when memory runs out" if code == -9 else ""
         )
     else:
-        message = _last_line(job.folder / OUTPUT_FOLDER / LOG_FILE) or f"ended with code {code}"
+        message = _last_line(job.place / LOG_FILE) or f"ended with code {code}"
     try:
-        write_record(job.folder, job.mark, status, **facts, message=message)
+        write_record(job.place, job.mark, status, **facts, message=message)
     except RefinementError as error:
         status, message = "failed", str(error)
-    return Outcome.of_result(job.folder, status, result, message=message, **facts)
+    return Outcome.of_result(job.folder, status, result, message=message, place=job.place, **facts)
 
 
-def finished_outcome(folder: Path) -> Outcome:
+def finished_outcome(folder: Path, place: Path) -> Outcome:
     """Of a folder that an earlier batch has finished."""
-    record = read_record(folder)
+    record = read_record(place)
     return Outcome.of_result(
         folder,
         "skipped",
-        read_result(folder),
+        read_result(place),
+        place=place,
         message="finished earlier with the same settings and input",
         seconds=record.get("seconds"),
         peak_memory_mb=record.get("peak_memory_mb"),

@@ -1,7 +1,7 @@
 """What is remembered of a folder, so that a batch can be taken up again.
 
-``5_refinement/batch.json`` holds a fingerprint of the settings and of the input's files (names,
-sizes, times of change). A folder is finished when its last run succeeded with the same one.
+``batch.json`` beside its results holds a fingerprint of the settings and of the input's files
+(names, sizes, times of change). A folder is finished when its last run succeeded with the same one.
 """
 
 from __future__ import annotations
@@ -37,8 +37,19 @@ class BatchSettings:
     """SMPL model file; None = the embedded body."""
 
 
-def fingerprint(folder: Path, settings: BatchSettings) -> str:
-    """SHA-256 of the settings and of name, size and time of change of every input file."""
+def fingerprint(folder: Path, settings: BatchSettings, output: Path | None = None) -> str:
+    """SHA-256 of the settings and of name, size and time of change of every input file.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+    settings
+        How it is refined.
+    output
+        Where results are written, which is no input should it lie in the folder.
+    """
+    no_input = None if output is None else output.resolve()
     known = {
         "config": settings.config.to_dict(),
         "fps": settings.fps,
@@ -46,7 +57,13 @@ def fingerprint(folder: Path, settings: BatchSettings) -> str:
     }
     digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode())
     for place, folders, files in os.walk(folder):
-        folders[:] = sorted(f for f in folders if f not in _NOT_INPUT and not f.startswith("."))
+        folders[:] = sorted(
+            f
+            for f in folders
+            if f not in _NOT_INPUT
+            and not f.startswith(".")
+            and (no_input is None or Path(place, f).resolve() != no_input)
+        )
         for name in sorted(files):
             path = Path(place) / name
             # Hidden files and what a batch itself leaves at the top are no input.
@@ -61,42 +78,41 @@ def fingerprint(folder: Path, settings: BatchSettings) -> str:
     return digest.hexdigest()
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """What the last batch left in a folder; empty where there is nothing usable."""
-    return _object(folder / OUTPUT_FOLDER / RECORD_FILE)
+def read_record(place: Path) -> dict[str, Any]:
+    """What the last batch left beside a folder's results; empty where there is nothing usable."""
+    return _object(place / RECORD_FILE)
 
 
-def write_record(folder: Path, mark: str, status: str, **facts: Any) -> None:
-    """Remember how far a folder is.
+def write_record(place: Path, mark: str, status: str, **facts: Any) -> None:
+    """Remember how far a folder is, where its results go.
 
     Raises
     ------
     ExportError
-        The folder cannot be written to.
+        The place cannot be written to.
     """
-    content = {"fingerprint": mark, "status": status, **facts}
-    write_json(folder / OUTPUT_FOLDER / RECORD_FILE, content)
+    write_json(place / RECORD_FILE, {"fingerprint": mark, "status": status, **facts})
 
 
-def read_result(folder: Path) -> dict[str, Any]:
-    """``refinement_results.json`` of a folder; empty where there is nothing usable."""
-    return _object(folder / OUTPUT_FOLDER / RESULTS_FILE)
+def read_result(place: Path) -> dict[str, Any]:
+    """``refinement_results.json`` of a place; empty where there is nothing usable."""
+    return _object(place / RESULTS_FILE)
 
 
-def is_finished(folder: Path, mark: str) -> bool:
+def is_finished(place: Path, mark: str) -> bool:
     """Whether the last run of a batch succeeded with the same settings and input."""
-    record = read_record(folder)
+    record = read_record(place)
     return (
         record.get("fingerprint") == mark
         and record.get("status") == "success"
-        and read_result(folder).get("status") == "success"
+        and read_result(place).get("status") == "success"
     )
 
 
-def can_resume(folder: Path, mark: str) -> bool:
+def can_resume(place: Path, mark: str) -> bool:
     """Whether an interrupted run of the same settings and input left a checkpoint to go on from."""
-    record = read_record(folder)
-    path = folder / OUTPUT_FOLDER / CHECKPOINT_FILE
+    record = read_record(place)
+    path = place / CHECKPOINT_FILE
     if record.get("fingerprint") != mark or record.get("status") not in ("running", "stopped"):
         return False
     try:

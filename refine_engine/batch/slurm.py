@@ -9,41 +9,50 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from refine_engine.batch.record import OUTPUT_FOLDER
+from refine_engine.batch.plan import own_name
 from refine_engine.batch.summary import SUMMARY_FILE
 from refine_engine.errors import InputError, RefinementError
-from refine_engine.exporters.results_json import write_bytes
+from refine_engine.safe_files import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from refine_engine.batch.plan import Task
+
 SCRIPT_FILE = "batch_slurm.sh"
 FOLDERS_FILE = "batch_folders.txt"
+PLACES_FILE = "batch_places.txt"
 
 
 def write_script(
     place: Path,
-    folders: Sequence[Path],
+    tasks: Sequence[Task],
     config_file: Path,
     *,
+    elsewhere: bool,
+    again: bool,
     fps: float | None,
     body_file: str | None,
     cpus: int,
     memory_mb: float,
     options: Sequence[str] = (),
 ) -> Path:
-    """Write the job script and the list of its folders.
+    """Write the job script, the list of its folders and that of the places of their results.
 
     Parameters
     ----------
     place
         Folder for both and for the logs; must be seen by the cluster's nodes.
-    folders
-        One task each.
+    tasks
+        One each of the array.
     config_file
         Settings.
+    elsewhere
+        Whether results go to places outside of the folders (``--output``).
+    again
+        Whether what is finished is refined once more (``--force``).
     fps, body_file
-        As for ``refine``.
+        As for ``refine``; a file by its full path.
     cpus, memory_mb
         Of one task.
     options
@@ -52,13 +61,14 @@ def write_script(
     Raises
     ------
     InputError
-        A folder's name has a line break, or an option is none.
+        A path has a line break, or an option is none.
     ExportError
         The files cannot be written.
     """
     place = place.resolve()
-    names = [str(folder.resolve()) for folder in folders]
-    for name in names:
+    names = [str(_absolute(task.folder)) for task in tasks]
+    places = [str(task.place.absolute()) for task in tasks]
+    for name in (*names, *places):
         if "\n" in name:
             raise InputError(repr(name), "has a line break in its name", "rename the folder")
     for option in options:
@@ -69,25 +79,43 @@ def write_script(
     if fps is not None:
         refine += ["--fps", str(fps)]
     if body_file is not None:
-        refine += ["--body", str(Path(body_file).resolve())]
+        refine += ["--body", body_file]
+    if again:
+        refine.append("--force")
+    # Slurm takes quotes there, and reads % as the beginning of a pattern.
+    log = shlex.quote(str(place).replace("%", "%%") + "/batch_%A_%a.log")
     lines = [
         "#!/bin/bash",
         "#SBATCH --job-name=smpl-refiner",
         f"#SBATCH --array=0-{len(names) - 1}",
         f"#SBATCH --cpus-per-task={cpus}",
         f"#SBATCH --mem={round(memory_mb)}M",
-        f"#SBATCH --output={place / 'batch_%A_%a.log'}",
+        f"#SBATCH --output={log}",
         *(f"#SBATCH {option}" for option in options),
         "set -eu",
         f"export PYTHONPATH={shlex.quote(str(Path(__file__).resolve().parents[2]))}"
         "${PYTHONPATH:+:$PYTHONPATH}",
-        f"list={shlex.quote(str(place / FOLDERS_FILE))}",
-        'folder=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" "$list")',
-        f'{shlex.join(refine)} --summary "$folder/{OUTPUT_FOLDER}/{SUMMARY_FILE}" -- "$folder"',
+        "line=$((SLURM_ARRAY_TASK_ID + 1))p",
+        f'folder=$(sed -n "$line" {shlex.quote(str(place / FOLDERS_FILE))})',
+        f'place=$(sed -n "$line" {shlex.quote(str(place / PLACES_FILE))})',
+        # A folder that is a root itself goes to --output and its name, which is that of its place.
+        f"{shlex.join(refine)}"
+        + (' --output "$(dirname "$place")"' if elsewhere else "")
+        + f' --summary "$place/{SUMMARY_FILE}" -- "$folder"',
     ]
-    write_bytes(place / FOLDERS_FILE, ("\n".join(names) + "\n").encode())
-    write_bytes(place / SCRIPT_FILE, ("\n".join(lines) + "\n").encode())
+    write_files(
+        {
+            place / FOLDERS_FILE: ("\n".join(names) + "\n").encode(),
+            place / PLACES_FILE: ("\n".join(places) + "\n").encode(),
+            place / SCRIPT_FILE: ("\n".join(lines) + "\n").encode(),
+        }
+    )
     return place / SCRIPT_FILE
+
+
+def _absolute(folder: Path) -> Path:
+    """The path that a task gets; its last part is the name that its place goes by."""
+    return folder.absolute() if folder.name == own_name(folder) else folder.resolve()
 
 
 def submit(script: Path) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from refine_engine.evaluation.metric_list import METRICS
-from refine_engine.evaluation.table import aligned
+from refine_engine.evaluation.table import ABSENT, aligned, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +30,8 @@ class Outcome:
     """"success", "skipped" (finished earlier), "failed", "stopped" or "not started"; of a rehearsal
     "to do", "to resume" or "skipped"."""
     message: str = ""
+    place: Path | None = None
+    """Where its results are; None where there can be none."""
     seconds: float | None = None
     peak_memory_mb: float | None = None
     num_people: int | None = None
@@ -62,7 +64,13 @@ def summary_dict(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {
         "counts": dict(Counter(o.status for o in outcomes)),
         "folders": [
-            {**asdict(o), "folder": str(o.folder), "before": dict(o.before), "after": dict(o.after)}
+            {
+                **asdict(o),
+                "folder": str(o.folder),
+                "place": None if o.place is None else str(o.place),
+                "before": dict(o.before),
+                "after": dict(o.after),
+            }
             for o in outcomes
         ],
     }
@@ -72,7 +80,7 @@ def summary_csv(outcomes: Sequence[Outcome]) -> str:
     """A row a folder for spreadsheets and scripts, metrics before and after side by side."""
     facts = [
         *("status", "num_people", "scale_alpha", "convergence_achieved"),
-        *("seconds", "peak_memory_mb", "message"),
+        *("seconds", "peak_memory_mb", "message", "place"),
     ]
     known = [m.key for m in METRICS if any(m.key in o.before or m.key in o.after for o in outcomes)]
     stream = io.StringIO()
@@ -93,23 +101,50 @@ def _on_one_line(text: str) -> str:
 
 def summary_table(outcomes: Sequence[Outcome]) -> str:
     """One line a folder, and one of counts."""
-    rows = [["folder", "status", "people", "alpha", "seconds", "MB", ""]]
+    rows = [["folder", "status", "people", "alpha", "seconds", "MB"]]
+    rows += [
+        [
+            _on_one_line(str(o.folder)),
+            o.status,
+            ABSENT if o.num_people is None else str(o.num_people),
+            number(o.scale_alpha, 4),
+            number(o.seconds, 1),
+            number(o.peak_memory_mb, 0),
+        ]
+        for o in outcomes
+    ]
+    notes = [_note(o) for o in outcomes]
+    return "\n".join([*_with_notes(rows, notes), counted(outcomes)])
+
+
+def plan_table(outcomes: Sequence[Outcome]) -> str:
+    """Of a rehearsal: one line a folder with where its results would go, and one of counts."""
+    rows = [["folder", "status", "MB", "results in"]]
     for o in outcomes:
-        message = "" if o.status == "skipped" else _on_one_line(o.message)
         rows.append(
             [
                 _on_one_line(str(o.folder)),
                 o.status,
-                "-" if o.num_people is None else str(o.num_people),
-                "-" if o.scale_alpha is None else f"{o.scale_alpha:.4f}",
-                "-" if o.seconds is None else f"{o.seconds:.1f}",
-                "-" if o.peak_memory_mb is None else f"{o.peak_memory_mb:.0f}",
-                message if len(message) <= _SHOWN else message[: _SHOWN - 1] + "…",
+                number(o.peak_memory_mb, 0) if o.status != "skipped" else ABSENT,
+                _note(o) or _on_one_line(str(o.place)),
             ]
         )
-    # Messages last, so that their length spoils no column.
-    text = aligned([row[:-1] for row in rows], left=2).splitlines()
-    lines = [f"{line}  {row[-1]}".rstrip() for line, row in zip(text, rows, strict=True)]
+    notes = [row.pop() for row in rows]
+    return "\n".join([*_with_notes(rows, notes[1:], notes[0]), counted(outcomes)])
+
+
+def counted(outcomes: Sequence[Outcome]) -> str:
+    """How many of each kind."""
     counts = Counter(o.status for o in outcomes)
-    lines.append(", ".join(f"{number} {status}" for status, number in counts.items()))
-    return "\n".join(lines)
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
+def _note(outcome: Outcome) -> str:
+    message = "" if outcome.status == "skipped" else _on_one_line(outcome.message)
+    return message if len(message) <= _SHOWN else message[: _SHOWN - 1] + "…"
+
+
+def _with_notes(rows: list[list[str]], notes: list[str], head: str = "") -> list[str]:
+    """Lines of a table whose last column, of any length, spoils no other."""
+    lines = aligned(rows, left=2).splitlines()
+    return [f"{line}  {note}".rstrip() for line, note in zip(lines, [head, *notes], strict=True)]

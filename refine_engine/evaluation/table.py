@@ -40,9 +40,9 @@ def aligned(rows: Sequence[Sequence[str]], left: int) -> str:
     )
 
 
-def number(value: float, decimals: int) -> str:
+def number(value: float | None, decimals: int) -> str:
     """A value as text, or a dash where there is none."""
-    return ABSENT if math.isnan(value) else f"{value:.{decimals}f}"
+    return ABSENT if value is None or math.isnan(value) else f"{value:.{decimals}f}"
 
 
 def change(before: float, after: float) -> str:

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from refine_engine import cli
+from refine_engine.batch.plan import Task
 from refine_engine.batch.slurm import write_script
-from refine_engine.errors import InputError
+from refine_engine.errors import ExportError, InputError
 
 QUICK = ["--disable", "motion", "--disable", "environmental", "--disable", "scale"]
 QUICK += ["--disable", "final", "--disable", "smpl", "--set", "root_fitting_iterations=2"]
@@ -80,8 +81,57 @@ def test_a_rehearsal_writes_nothing(root: Path, capsys: pytest.CaptureFixture[st
     }
     shutil.rmtree(root / "broken")
     assert cli.main(["batch", str(root), "--dry-run"]) == 0
-    assert "nothing was done" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "nothing was done" in said
+    assert str(root / "v1" / "5_refinement") in said
+    assert str(root / "batch_summary.json") in said
     assert sorted(root.rglob("*")) == [p for p in before if "broken" not in p.parts]
+
+
+def frozen(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Everything in a folder with size and time of change."""
+    return {p: (p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(folder.rglob("*"))}
+
+
+@pytest.mark.slow
+def test_data_that_may_not_be_written_to(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A whole batch, its rehearsal and its repetition leave the data as they were."""
+    out = tmp_path / "out"
+    before = frozen(root)
+    command = ["batch", str(root), "--output", str(out), *QUICK]
+    assert cli.main([*command, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert str(out / "v1") in said
+    assert str(out / "batch_summary.json") in said
+    assert not out.exists()
+    assert cli.main(command) == 0
+    assert statuses(out) == {"v1": "success"}
+    stored = json.loads((out / "v1" / "refinement_results.json").read_text())
+    assert stored["status"] == "success"
+    (listed,) = json.loads((out / "batch_summary.json").read_text())["folders"]
+    assert listed["place"] == str(out / "v1")
+    # Named otherwise it is still the same folder, finished.
+    assert cli.main(["batch", str(root / "v1"), "--output", str(out), *QUICK]) == 0
+    assert statuses(out) == {"v1": "skipped"}
+    assert frozen(root) == before
+    capsys.readouterr()
+    export = ["export", str(out / "v1"), "--format", "csv", "--output", str(tmp_path / "x.csv")]
+    assert cli.main(export) == 0
+
+
+def test_a_folder_that_cannot_be_written_to_names_the_way_out(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(files: object) -> None:
+        raise ExportError(root / "batch_config.yaml", "cannot be written", "choose another place")
+
+    monkeypatch.setattr("refine_engine.safe_files.write_files", refuse)
+    assert cli.main(["batch", str(root)]) == 1
+    assert "cannot be written; name a place for all that is written: --output DIR" in (
+        capsys.readouterr().err
+    )
 
 
 def test_an_address_is_not_supported(capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,6 +151,7 @@ def test_without_sbatch_the_script_is_written_and_it_says_so(
 ) -> None:
     monkeypatch.setenv("PATH", "")
     command = ["batch", str(root), "--scheduler", "slurm", *QUICK]
+    command += ["--force", "--body", "female"]
     assert cli.main([*command, "--sbatch=--partition=long", "--memory-mb", "1500"]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
@@ -109,6 +160,7 @@ def test_without_sbatch_the_script_is_written_and_it_says_so(
     assert "#SBATCH --array=0-0\n" in script
     assert "#SBATCH --partition=long\n" in script
     assert "#SBATCH --mem=1500M\n" in script
+    assert " --body female --force --summary " in script
     assert (root / "batch_folders.txt").read_text() == f"{(root / 'v1').resolve()}\n"
 
 
@@ -130,11 +182,18 @@ def test_a_submitted_array_refines_its_folders(
     sbatch.chmod(sbatch.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
     spaced = root.rename(root.with_name("two words"))
-    assert cli.main(["batch", str(spaced), "--scheduler", "slurm", *QUICK]) == 0
-    assert "Submitted batch job 7" in capsys.readouterr().out
+    out = tmp_path / "results of it"
+    before = frozen(spaced)
+    command = ["batch", str(spaced.parent), "--output", str(out), *QUICK]
+    assert cli.main([*command, "--scheduler", "slurm", "--body", "female"]) == 0
+    assert "Submitted batch job 7\n1 folder in " in capsys.readouterr().out
+    place = out / "two words" / "v1"
+    stored = json.loads((place / "refinement_results.json").read_text())
+    assert stored["body"]["gender"] == "female"
+    assert frozen(spaced) == before
     # The same command afterwards finds it finished, on either scheduler.
-    assert cli.main(["batch", str(spaced), *QUICK]) == 0
-    assert statuses(spaced) == {"v1": "skipped"}
+    assert cli.main([*command, "--body", "female"]) == 0
+    assert statuses(out) == {"v1": "skipped"}
 
 
 def test_a_refused_job_is_an_error(
@@ -157,8 +216,10 @@ def test_names_and_options_that_would_break_the_script(tmp_path: Path) -> None:
     def write(folder: Path, *options: str) -> None:
         write_script(
             tmp_path,
-            [folder],
+            [Task(folder, folder / "5_refinement", "mark", False, 300.0)],
             tmp_path / "c.yaml",
+            elsewhere=False,
+            again=False,
             fps=None,
             body_file=None,
             cpus=1,

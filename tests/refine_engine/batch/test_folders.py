@@ -8,6 +8,7 @@ import pytest
 
 from refine_engine.batch.folders import find_folders
 from refine_engine.batch.memory import expected_mb
+from refine_engine.batch.plan import make_plan, result_places
 from refine_engine.batch.record import (
     BatchSettings,
     can_resume,
@@ -92,22 +93,70 @@ def test_fingerprints_change_with_input_and_settings_only(tmp_path: Path) -> Non
     assert fingerprint(folder, SETTINGS) != touched
 
 
+def test_results_within_the_data_are_no_input(tmp_path: Path) -> None:
+    folder = results(tmp_path / "a")
+    output = folder / "refined"
+    mark = fingerprint(folder, SETTINGS, output)
+    write_json(output / "a" / "refinement_results.json", {"status": "success"})
+    assert fingerprint(folder, SETTINGS, output) == mark
+    assert fingerprint(folder, SETTINGS) != mark
+
+
+def test_results_go_where_the_data_do_or_mirror_them(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    one, two = results(data / "one"), results(data / "deep" / "two")
+    found = find_folders([data])
+    assert result_places(found, None) == {
+        one: one / "5_refinement",
+        two: two / "5_refinement",
+    }
+    out = tmp_path / "out"
+    mirrored = {one: out / "one", two: out / "deep" / "two"}
+    assert result_places(found, out) == mirrored
+    # Named one by one, as a shell's pattern does, they go to the same places.
+    assert result_places(find_folders([one]), out) == {one: out / "one"}
+    planned = {o.folder: (o.status, o.place) for o in make_plan(found, SETTINGS, out).rehearsed()}
+    assert planned == {folder: ("to do", place) for folder, place in mirrored.items()}
+
+
+def test_places_that_two_folders_would_share_are_refused(tmp_path: Path) -> None:
+    first, second = results(tmp_path / "a" / "clip"), results(tmp_path / "b" / "clip")
+    found = find_folders([tmp_path / "a", tmp_path / "b"])
+    with pytest.raises(InputError, match=r"one place for .*a/clip and .*b/clip"):
+        result_places(found, tmp_path / "out")
+    assert len(set(result_places(find_folders([tmp_path]), tmp_path / "out").values())) == 2
+    with pytest.raises(InputError, match="among the data"):
+        result_places(find_folders([tmp_path]), tmp_path)
+    with pytest.raises(InputError, match="among the data"):
+        result_places(find_folders([first, second.parent]), second.parent)
+
+
+def test_the_present_folder_goes_by_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = results(tmp_path / "clip")
+    monkeypatch.chdir(folder)
+    assert result_places(find_folders([Path()]), tmp_path / "out") == {
+        Path(): tmp_path / "out" / "clip"
+    }
+
+
 def test_finished_means_success_with_the_same_mark(tmp_path: Path) -> None:
     assert not is_finished(tmp_path, "a")
     write_record(tmp_path, "a", "success")
     assert not is_finished(tmp_path, "a"), "without results it is not"
-    write_json(tmp_path / "5_refinement" / "refinement_results.json", {"status": "success"})
+    write_json(tmp_path / "refinement_results.json", {"status": "success"})
     assert is_finished(tmp_path, "a")
     assert not is_finished(tmp_path, "b")
     write_record(tmp_path, "a", "failed")
     assert not is_finished(tmp_path, "a")
-    (tmp_path / "5_refinement" / "batch.json").write_text("{damaged")
+    (tmp_path / "batch.json").write_text("{damaged")
     assert not is_finished(tmp_path, "a")
 
 
 def test_only_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
     state = OptimizationState({}, np.array([0.0, 1, 0, 0]), 1.0)
-    path = tmp_path / "5_refinement" / "checkpoint.npz"
+    path = tmp_path / "checkpoint.npz"
     root = [SubStageResult("root", "converged", 1, 0.1, 1.0, {})]
     write_record(tmp_path, "a", "stopped")
     assert not can_resume(tmp_path, "a"), "there is no checkpoint"

@@ -29,9 +29,8 @@ FAILURE = "import sys; sys.exit('smpl-refiner: cameras.npz: is damaged; copy it 
 
 def job(folder: Path, code: str) -> Job:
     folder.mkdir(exist_ok=True)
-    return Job(
-        folder, f"mark of {folder.name}", (sys.executable, "-S", "-c", code, str(folder)), 1000
-    )
+    command = (sys.executable, "-S", "-c", code, str(folder))
+    return Job(folder, folder / "5_refinement", f"mark of {folder.name}", command, 1000)
 
 
 def record(folder: Path) -> dict[str, object]:
@@ -189,6 +188,7 @@ def test_summary_counts_and_lists_everything(tmp_path: Path) -> None:
     assert json.loads(json.dumps(found)) == found
     lines = summary_table(outcomes).splitlines()
     assert lines[-1] == "1 success, 2 failed"
+    assert lines[2].split()[2:6] == ["–", "–", "–", "–"]
     assert "0.8000" in lines[1]
     assert lines[2].endswith("x…")
     assert len({line.index("failed") for line in lines[2:4]}) == 1
