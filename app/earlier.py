@@ -142,6 +142,7 @@ def _output(
 ) -> RefinementOutput:
     sigma = document.get("scale_sigma")
     cues = document.get("scale_cues") or {}
+    bound = document.get("scale_bound")
     scale = ScaleReport(
         alpha=float(document["scale_alpha"]),
         alpha_0=float(document.get("alpha_0", state.alpha_0)),
@@ -154,6 +155,8 @@ def _output(
         ),
         observable_from_motion=bool(document.get("scale_observable_from_motion", True)),
         note=str(document.get("scale_note", "")),
+        bound=None if bound is None else (float(bound["least"]), float(bound["largest"])),
+        bound_source="" if bound is None else str(bound["source"]),
     )
     status = document["status"]
     if status not in ("success", "stopped"):

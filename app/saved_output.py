@@ -28,7 +28,7 @@ def scale_dict(scale: ScaleReport) -> dict[str, Any]:
 
 def scale_from(saved: Mapping[str, Any]) -> ScaleReport:
     """The answer about scale again; raises ValueError, KeyError or TypeError where it is none."""
-    sigma = saved["sigma"]
+    sigma, bound = saved["sigma"], saved.get("bound")
     return ScaleReport(
         alpha=float(saved["alpha"]),
         alpha_0=float(saved["alpha_0"]),
@@ -40,6 +40,9 @@ def scale_from(saved: Mapping[str, Any]) -> ScaleReport:
         curve=tuple((float(a), float(e)) for a, e in saved["curve"]),
         observable_from_motion=bool(saved["observable_from_motion"]),
         note=str(saved["note"]),
+        # Sessions that were saved before bounds were told have none.
+        bound=None if bound is None else (float(bound[0]), float(bound[1])),
+        bound_source=str(saved.get("bound_source", "")),
     )
 
 

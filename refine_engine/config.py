@@ -79,10 +79,19 @@ class RefinementConfig:
     lambda_smooth: float = _weight(0.001, "acceleration of joints")
 
     optimize_delta_alpha: bool = _key(
-        True, "Keep alpha within alpha_change_threshold of alpha_0; false frees it."
+        True, "Keep alpha within a bound about alpha_0; false frees it."
     )
     alpha_change_threshold: float = _key(
-        0.05, "Largest |delta alpha| when optimize_delta_alpha is true.", low=0.0, high=1.0
+        0.05,
+        "Largest |delta alpha| when optimize_delta_alpha is true; 0 holds alpha at alpha_0.",
+        low=0.0,
+        high=1.0,
+    )
+    alpha_bound_sigmas: float = _key(
+        2.0,
+        "Widens the bound to so many sigmas of alpha_0 where that was estimated; 0 never does.",
+        low=0.0,
+        high=100.0,
     )
     motion_prior_chunk_size: int = _key(
         10, "First window of the motion prior, in frames.", low=2, high=100_000

@@ -112,7 +112,7 @@ class ScaleReport:
     observable: bool
     """False where nothing measured fixes alpha (static camera and no metric cue)."""
     at_bound: bool
-    """True where delta stopped at ``alpha_change_threshold``."""
+    """True where delta stopped at its bound."""
     cues: tuple[CueEstimate, ...] = ()
     curve: tuple[tuple[float, float], ...] = ()
     """(alpha, energy) samples of the profile over alpha, when computed."""
@@ -120,6 +120,11 @@ class ScaleReport:
     """False with a static camera: people's motion then says nothing about alpha."""
     note: str = ""
     """One sentence for the user, e.g. "not observable from motion: the camera is static"."""
+    bound: tuple[float, float] | None = None
+    """Least and largest delta that the run allowed; None where alpha was free, or not known."""
+    bound_source: str = ""
+    """The setting that gave ``bound``: "alpha_change_threshold", or "alpha_bound_sigmas" where
+    alpha_0 was estimated and is less certain than that; "free"; empty where not known."""
 
 
 @dataclass(frozen=True)

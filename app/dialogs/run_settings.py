@@ -31,7 +31,8 @@ from refine_engine.errors import ConfigError
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "&Scale and ground": (
-        *("alpha_init", "optimize_delta_alpha", "alpha_change_threshold", "depth_scale"),
+        *("alpha_init", "optimize_delta_alpha", "alpha_change_threshold", "alpha_bound_sigmas"),
+        "depth_scale",
         *("optimize_ground_plane", "ground_plane_init", "ground_plane_offset"),
     ),
     "&Motion prior": (
@@ -48,6 +49,7 @@ _TITLES: Mapping[str, str] = {
     "alpha_init": "First scale",
     "optimize_delta_alpha": "Bound the change of scale",
     "alpha_change_threshold": "Largest change of scale",
+    "alpha_bound_sigmas": "Sigmas of an estimate",
     "depth_scale": "Unit of depth",
     "optimize_ground_plane": "Refine the ground plane",
     "ground_plane_init": "First ground plane",

@@ -178,6 +178,15 @@ class ProfileChart(QWidget):
         painter.drawPolyline(QPolygonF([point(a, nats) for a, nats in report.curve]))
 
 
+def _about_delta(report: ScaleReport) -> str:
+    """What the change of alpha is, and how large it may be."""
+    text = "Change of alpha against its first estimate, alpha_0"
+    if report.bound is None:
+        return f"{text}; not bounded" if report.bound_source == "free" else text
+    least, largest = report.bound
+    return f"{text}; allowed: {least:+.1%} to {largest:+.1%} ({report.bound_source})"
+
+
 class ScalePanel(ScrollPanel):
     """The answer about scale, with how far it can be trusted."""
 
@@ -192,7 +201,6 @@ class ScalePanel(ScrollPanel):
         self.delta = label("", "quiet-number")
         self.alpha.setToolTip("Metres per reconstruction unit of the cameras")
         self.sigma.setToolTip("Standard deviation of alpha, undamped, after the scale sub-stage")
-        self.delta.setToolTip("Change of alpha against its first estimate, alpha_0")
         for widget in (self.alpha, self.sigma, self.delta):
             row.addWidget(widget, 0, Qt.AlignmentFlag.AlignBaseline)
         row.addStretch(1)
@@ -238,11 +246,10 @@ class ScalePanel(ScrollPanel):
         self.alpha.setText(f"α {report.alpha:.3f}")
         self.sigma.setText(f"± {report.sigma:.3f}" if report.sigma is not None else "")
         self.delta.setText(f"Δα {report.delta:+.1%}")
-        notes = [report.note] if report.note else []
-        if report.at_bound:
-            notes.append("Δα reached alpha_change_threshold: widen it if you trust the evidence.")
-        self.note.setText(" ".join(notes))
-        self.note.setVisible(bool(notes))
+        self.delta.setToolTip(_about_delta(report))
+        # The engine's note says which bound was reached, and which setting widens it.
+        self.note.setText(report.note)
+        self.note.setVisible(bool(report.note))
 
     def set_theme(self, theme: Theme) -> None:
         """Colours of the chart."""

@@ -75,6 +75,9 @@ def results_dict(
         "scale_observable": scale.observable,
         "scale_observable_from_motion": scale.observable_from_motion,
         "scale_at_bound": scale.at_bound,
+        "scale_bound": None
+        if scale.bound is None
+        else {"least": scale.bound[0], "largest": scale.bound[1], "source": scale.bound_source},
         "scale_note": scale.note,
         "scale_cues": {c.name: {"alpha": c.alpha, "sigma": c.sigma} for c in scale.cues},
         "likelihood_nats": {str(i): v for i, v in output.likelihood_nats.items()},

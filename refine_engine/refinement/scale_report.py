@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from refine_engine.state import CueEstimate, OptimizationState, ScaleReport
+from refine_engine.terms.alpha_bound import AlphaBound, alpha_bound
 
 if TYPE_CHECKING:
     from refine_engine.config import RefinementConfig
     from refine_engine.refinement.initialisation.scale import InitialScale
     from refine_engine.scene import Scene
+
+_NEARLY = 1 - 1e-3
+"""So much of the bound counts as having reached it."""
 
 
 def scale_report(
@@ -36,9 +42,12 @@ def scale_report(
     optimised
         Whether a sub-stage that frees alpha has run.
     """
-    bound = config.alpha_change_threshold
+    bound = alpha_bound(config, state.alpha_0_log_sigma)
+    moved = float(np.log1p(state.scale_delta))
     at_bound = bool(
-        optimised and config.optimize_delta_alpha and abs(state.scale_delta) >= bound * (1 - 1e-3)
+        optimised
+        and bound.delta is not None
+        and (moved >= bound.high * _NEARLY or moved <= bound.low * _NEARLY)
     )
     metric_depth = scene.depth is not None and (
         not scene.depth.shares_camera_unit or config.depth_scale == "metric"
@@ -57,7 +66,14 @@ def scale_report(
         observable_from_motion=not initial.static_camera,
         at_bound=at_bound,
         cues=_cues(initial.cues, initial.static_camera),
-        note=_note(initial, observable, from_bodies, at_bound, metric_depth, bound),
+        note="; ".join(
+            [
+                *_what_is_observed(initial, observable, from_bodies, metric_depth),
+                *([_at_bound(bound, state, config)] if at_bound else []),
+            ]
+        ),
+        bound=bound.delta,
+        bound_source=bound.source,
     )
 
 
@@ -67,14 +83,9 @@ def _cues(cues: tuple[CueEstimate, ...], static: bool) -> tuple[CueEstimate, ...
     )
 
 
-def _note(
-    initial: InitialScale,
-    observable: bool,
-    from_bodies: bool,
-    at_bound: bool,
-    metric_depth: bool,
-    bound: float,
-) -> str:
+def _what_is_observed(
+    initial: InitialScale, observable: bool, from_bodies: bool, metric_depth: bool
+) -> list[str]:
     parts = []
     if initial.static_camera:
         parts.append("not observable from motion: the camera is static")
@@ -84,9 +95,15 @@ def _note(
             parts.append("the depth is metric, so people's distances do not need alpha")
     if not observable:
         parts.append("nothing measured fixes alpha")
-    if at_bound:
-        parts.append(
-            f"delta stopped at its bound of {100 * bound:g} %: raise alpha_change_threshold or "
-            "set optimize_delta_alpha to false if the evidence should decide"
-        )
-    return "; ".join(parts)
+    return parts
+
+
+def _at_bound(bound: AlphaBound, state: OptimizationState, config: RefinementConfig) -> str:
+    where = f"{100 * config.alpha_change_threshold:g} %"
+    if bound.delta is not None and bound.source == "alpha_bound_sigmas":
+        end = bound.delta[int(state.scale_delta > 0.0)]
+        where = f"{100 * end:+.1f} % ({config.alpha_bound_sigmas:g} sigma of alpha_0)"
+    return (
+        f"delta stopped at its bound of {where}: raise {bound.source} or "
+        "set optimize_delta_alpha to false if the evidence should decide"
+    )

@@ -26,6 +26,7 @@ import numpy as np
 from refine_engine.geometry.planes import tangent_basis
 from refine_engine.solver.arrow_problem import QuadraticModel
 from refine_engine.solver.threads import people_runner
+from refine_engine.terms.alpha_bound import alpha_bound
 from refine_engine.terms.depth_samples import choose_samples
 from refine_engine.terms.frames import FramePart
 from refine_engine.terms.held_out import held_out_evidence
@@ -252,13 +253,10 @@ class Problem:
         return moved(state, frames, own, shared)
 
     def alpha_limits(self, state: Packed) -> tuple[float, float]:
-        """Steps of log alpha that stay within ``alpha_change_threshold`` of alpha_0."""
-        if not self.config.optimize_delta_alpha:
-            return -np.inf, np.inf
-        threshold = self.config.alpha_change_threshold
-        low = np.log(max(1.0 - threshold, 1e-6) * self._template.alpha_0 / state.alpha)
-        high = np.log((1.0 + threshold) * self._template.alpha_0 / state.alpha)
-        return float(min(low, 0.0)), float(max(high, 0.0))
+        """Steps of log alpha that stay within the bound about alpha_0, see :func:`alpha_bound`."""
+        bound = alpha_bound(self.config, self._template.alpha_0_log_sigma)
+        moved = float(np.log(state.alpha / self._template.alpha_0))
+        return min(bound.low - moved, 0.0), max(bound.high - moved, 0.0)
 
     def joint_step(self, before: Packed, after: Packed, share: float) -> float:
         """Movement in metres that the given share of all joints does not exceed."""

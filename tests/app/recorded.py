@@ -120,7 +120,12 @@ def scale_report(delta: float, sigma: float | None) -> ScaleReport:
         CueEstimate("body size", 1.012, 0.02),
         CueEstimate("contact", None, None),
     )
-    return ScaleReport(1.0 + delta, 1.0, delta, sigma, True, False, cues)
+    return ScaleReport(
+        *(1.0 + delta, 1.0, delta, sigma, True, False),
+        cues,
+        bound=(-0.2, 0.25),
+        bound_source="alpha_bound_sigmas",
+    )
 
 
 class RecordedEngine:

@@ -169,6 +169,23 @@ def test_numbers_are_of_the_selected_person_else_of_all(opened: MainWindow, qtbo
     assert "2.5" in opened.people.numbers.text()
 
 
+def test_the_scale_panel_says_which_bound_was_reached(opened: MainWindow, qtbot: Any) -> None:
+    with qtbot.waitSignal(opened.session.ended):
+        opened.session.run(None, "scale")
+    report = opened.session.scale
+    assert report is not None
+    assert opened.scale.note.isHidden()
+    note = "delta stopped at its bound of +25.0 % (2 sigma of alpha_0)"
+    opened.session.scale = replace(report, at_bound=True, note=note)
+    opened.session.scale_changed.emit()
+    assert opened.scale.heading() == "at its bound"
+    assert opened.scale.note.text() == note
+    assert "alpha_bound_sigmas" in opened.scale.delta.toolTip()
+    opened.session.scale = replace(report, bound=None, bound_source="free")
+    opened.session.scale_changed.emit()
+    assert "not bounded" in opened.scale.delta.toolTip()
+
+
 def test_the_scale_panel_draws_everybody_s_motion(opened: MainWindow, qtbot: Any) -> None:
     with qtbot.waitSignal(opened.session.ended, timeout=20000):
         opened.session.run(None, "scale")

@@ -71,6 +71,8 @@ def test_it_stands_among_the_runs_and_can_be_returned_to(refined: MainWindow) ->
     assert session.curves["root"].curves["total"].values.size > 0
     assert session.scale is not None
     assert session.scale.sigma == 0.021
+    assert session.scale.bound == (-0.2, 0.25)
+    assert "-20.0% to +25.0% (alpha_bound_sigmas)" in refined.scale.delta.toolTip()
     assert refined.registry["file.export"].isEnabled()
 
 

@@ -85,6 +85,13 @@ def test_the_documents_keys_are_always_there(output: RefinementOutput, scene: Sc
     assert failed["scale_alpha"] is None
 
 
+def test_the_bound_of_alpha_and_its_source_are_told(output: RefinementOutput, scene: Scene) -> None:
+    assert results_dict(output, scene, RefinementConfig())["scale_bound"] is None
+    scale = replace(output.scale, bound=(-0.24, 0.32), bound_source="alpha_bound_sigmas")
+    found = results_dict(replace(output, scale=scale), scene, RefinementConfig())["scale_bound"]
+    assert found == {"least": -0.24, "largest": 0.32, "source": "alpha_bound_sigmas"}
+
+
 def test_files_hold_what_the_state_holds(
     tmp_path: Path, output: RefinementOutput, scene: Scene
 ) -> None:

@@ -136,7 +136,8 @@ def test_a_weight_of_zero_removes_the_term(term: str, noisy: tuple[Scene, Scene]
 
 
 def test_a_scale_that_is_bounded_stays_in_its_bounds(noisy: tuple[Scene, Scene]) -> None:
-    refiner, _ = run(noisy[1], QUICK.replace(alpha_change_threshold=0.001))
+    narrow = {"alpha_change_threshold": 0.001, "alpha_bound_sigmas": 0.0}
+    refiner, _ = run(noisy[1], QUICK.replace(**narrow))
     assert abs(refiner.output.scale.delta) <= 0.001 + 1e-9
     assert refiner.output.scale.alpha == pytest.approx(
         refiner.output.scale.alpha_0 * (1 + refiner.output.scale.delta)

@@ -54,10 +54,33 @@ def test_a_bound_that_was_hit_is_said(standing_scene: SceneMaker) -> None:
     scene, body = standing_scene(frames=40)
     config = RefinementConfig()
     start = initialise(scene, body, config)
-    stuck = replace(start.state, scale_delta=0.05)
+    stuck = replace(start.state, scale_delta=0.05, alpha_0_log_sigma=None)
     report = scale_report(scene, config, start.scale, stuck, 0.02, optimised=True)
     assert report.at_bound
-    assert "alpha_change_threshold" in report.note
+    assert "bound of 5 %: raise alpha_change_threshold" in report.note
     assert report.alpha == pytest.approx(1.05 * report.alpha_0)
+    assert report.bound == pytest.approx((-0.05, 0.05))
+    assert report.bound_source == "alpha_change_threshold"
     free = config.replace(optimize_delta_alpha=False)
-    assert not scale_report(scene, free, start.scale, stuck, 0.02, optimised=True).at_bound
+    report = scale_report(scene, free, start.scale, stuck, 0.02, optimised=True)
+    assert not report.at_bound
+    assert (report.bound, report.bound_source) == (None, "free")
+
+
+def test_the_bound_about_an_estimate_follows_its_certainty(standing_scene: SceneMaker) -> None:
+    scene, body = standing_scene(frames=40)
+    config = RefinementConfig()
+    start = initialise(scene, body, config)
+
+    def report(delta: float) -> Any:
+        state = replace(start.state, scale_delta=delta, alpha_0_log_sigma=0.14)
+        return scale_report(scene, config, start.scale, state, 0.02, optimised=True)
+
+    assert not report(0.05).at_bound
+    assert report(0.05).bound == pytest.approx((np.exp(-0.28) - 1, np.exp(0.28) - 1))
+    assert report(0.05).bound_source == "alpha_bound_sigmas"
+    above, below = report(np.exp(0.28) - 1), report(np.exp(-0.28) - 1)
+    assert above.at_bound
+    assert below.at_bound
+    assert "+32.3 % (2 sigma of alpha_0): raise alpha_bound_sigmas" in above.note
+    assert "-24.4 % (2 sigma of alpha_0): raise alpha_bound_sigmas" in below.note
