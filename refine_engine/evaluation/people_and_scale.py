@@ -43,6 +43,8 @@ class ScaleRun:
     seed: int
     people: int
     depth: bool
+    start_percent: float
+    """100 |log(alpha_0 / true alpha)|."""
     error_percent: float
     """100 |log(alpha / true alpha)|."""
     sigma_percent: float
@@ -50,6 +52,8 @@ class ScaleRun:
     observable: bool
     curve_percent: float
     """Where the curve of everybody's motion has its minimum; NaN where it says nothing."""
+    at_bound: bool = False
+    """Whether alpha stopped at its bound about alpha_0."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,17 +124,24 @@ def scale_runs(
                     seed,
                     count,
                     depth is not None,
+                    100.0 * abs(float(np.log(report.alpha_0 / true))),
                     100.0 * abs(float(np.log(alpha / true))),
                     sigma,
                     report.observable,
                     100.0 * float(np.log(least / true)),
+                    report.at_bound,
                 )
 
 
 def table_lines(runs: Sequence[ScaleRun]) -> list[str]:
-    """Markdown table: error of alpha, its reported sigma, the curve's own error."""
+    """Markdown table: error of alpha_0 and alpha, sigma and its honesty, the curve's own error.
+
+    The last number in brackets is the root mean square of error over sigma: 1 where sigma is
+    honest, less where alpha is surer than it says.
+    """
+    said = "alpha_0 -> alpha, error in % (sigma; error / sigma)"
     lines = [
-        "| camera, seeds | people | with depth: error (sigma), % | without: error (sigma), % "
+        f"| camera, seeds | people | with depth: {said} | without: {said} "
         "| curve's own error without depth, % |",
         "|---|---|---|---|---|",
     ]
@@ -155,11 +166,20 @@ def table_lines(runs: Sequence[ScaleRun]) -> list[str]:
 def _cell(runs: Sequence[ScaleRun]) -> str:
     if not runs:
         return ""
+    start = np.mean([r.start_percent for r in runs])
     error = np.mean([r.error_percent for r in runs])
-    sigmas = [r.sigma_percent for r in runs if np.isfinite(r.sigma_percent)]
-    sigma = f" ({np.mean(sigmas):.1f})" if sigmas else ""
-    hidden = sum(not r.observable for r in runs)
-    return f"{error:.1f}{sigma}" + (f", {hidden} not observable" if hidden else "")
+    known = [r for r in runs if np.isfinite(r.sigma_percent)]
+    sigma = ""
+    if known:
+        ratios = [r.error_percent / r.sigma_percent for r in known]
+        mean = np.mean([r.sigma_percent for r in known])
+        sigma = f" ({mean:.1f}; {np.sqrt(np.mean(np.square(ratios))):.1f})"
+    counts = {
+        "at the bound": sum(r.at_bound for r in runs),
+        "not observable": sum(not r.observable for r in runs),
+    }
+    notes = "".join(f", {n} {what}" for what, n in counts.items() if n)
+    return f"{start:.1f} -> {error:.1f}{sigma}{notes}"
 
 
 if __name__ == "__main__":
