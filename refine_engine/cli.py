@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 from refine_engine.errors import Cancelled, InputError, RefinementError
 
@@ -30,9 +32,17 @@ COMMAND_MODULES: tuple[str, ...] = (
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """Bad usage is one line, as every other error; sub-commands get this kind of parser too."""
+
+    def error(self, message: str) -> NoReturn:
+        message = message.removeprefix("argument ")
+        self.exit(BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help.\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of ``smpl-refiner`` with every sub-command."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="smpl-refiner",
         description="Refine the SMPL motion of several people in one shared world.",
     )
@@ -78,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A terminal without UTF-8 shows "?" for a sign that it lacks; the command goes on.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_args(_joined_axis(sys.argv[1:] if argv is None else argv))
     try:
         return int(args.run(args))
     except RefinementError as error:
@@ -117,6 +127,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             "run it again with --debug and report what it prints.\n"
         )
         return FAILED
+
+
+def _joined_axis(argv: Sequence[str]) -> list[str]:
+    """``--up -y`` as ``--up=-y``: what begins with a dash is taken for an option otherwise."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] == "--up" and re.fullmatch("-[xyzXYZ]", word):
+            joined[-1] = f"--up={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _report(error: RefinementError, debug: bool) -> None:

@@ -72,6 +72,10 @@ class ExportError(RefinementError):
     """A result cannot be written."""
 
 
+class ExportChoiceError(ExportError, InputError):
+    """What is asked for cannot be exported; nothing was written."""
+
+
 class Cancelled(RefinementError):
     """The caller cancelled the run; nothing was kept."""
 

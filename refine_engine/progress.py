@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, TextIO
 
 from refine_engine.refinement.substages import PLANS
@@ -66,6 +67,9 @@ class Progress:
 
     def _line(self, text: str, *, final: bool) -> None:
         if self._terminal:
+            if not final:
+                # A line that wraps cannot be written over: each one would stay.
+                text = text[: shutil.get_terminal_size().columns - 1]
             self._stream.write("\r" + text.ljust(self._width))
             self._width = len(text)
             if final:

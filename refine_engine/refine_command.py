@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import signal
 import sys
+import textwrap
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,7 +108,9 @@ def run(args: argparse.Namespace) -> int:
         summary = {k: v for k, v in done.results.items() if k not in ("people", "loss_curves")}
         sys.stdout.write(json.dumps({**summary, "output": str(done.folder)}, indent=2) + "\n")
     else:
-        sys.stdout.write(_summary(done))
+        # In a pipe a sentence stays on its line, where it can be searched for.
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        sys.stdout.write(_summary(done, width))
     return STOPPED if done.output.status == "stopped" else 0
 
 
@@ -205,7 +209,8 @@ def _lacked(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _summary(done: FolderRun) -> str:
+def _summary(done: FolderRun, width: int | None = None) -> str:
+    """The table of metrics and what there is to say, sentences wrapped to ``width`` columns."""
     from refine_engine.evaluation.metric_list import METRICS
     from refine_engine.evaluation.table import aligned, change, number
 
@@ -241,4 +246,16 @@ def _summary(done: FolderRun) -> str:
     lines += [f"note: {warning}" for warning in out.warnings]
     lines += _lacked(done.results["report"])
     lines.append(f"{out.status}: results in {done.folder}")
-    return "\n".join(lines) + "\n"
+    table, *sentences = lines
+    if width is not None:
+        sentences = [
+            textwrap.fill(
+                text,
+                max(width, 40),
+                subsequent_indent="  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            for text in sentences
+        ]
+    return "\n".join([table, *sentences]) + "\n"

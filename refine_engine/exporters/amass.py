@@ -15,7 +15,7 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, RotationSpline
 
 from refine_engine.body import move_rigidly
-from refine_engine.errors import ExportError
+from refine_engine.errors import ExportChoiceError
 from refine_engine.geometry.rotations import axis_angle_from_matrix
 from refine_engine.safe_files import npz_bytes
 
@@ -38,11 +38,11 @@ def build(content: ExportContent, options: ExportOptions) -> Files:
 
     Raises
     ------
-    ExportError
+    ExportChoiceError
         The rate is not a positive number.
     """
     if options.rate is not None and not 0 < options.rate <= 1000:
-        raise ExportError(f"rate {options.rate}", "is no frame rate", "give frames a second")
+        raise ExportChoiceError(f"rate {options.rate}", "is no frame rate", "give frames a second")
     files: Files = {}
     for i, person in content.people.items():
         parts = [person] if options.gaps == "fill" else seen_stretches(person)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refine_engine.body import joint_positions, move_rigidly, rest_joints
-from refine_engine.errors import ExportError
+from refine_engine.errors import ExportChoiceError
 from refine_engine.geometry.rotations import exp_so3
 from refine_engine.state import PersonState
 
@@ -81,19 +81,19 @@ class ExportContent:
 
         Raises
         ------
-        ExportError
+        ExportChoiceError
             A person does not exist, or nothing is left.
         """
         for wanted in people or ():
             if wanted not in self.people:
-                raise ExportError(
+                raise ExportChoiceError(
                     f"person {wanted}", "does not exist", f"the people are {sorted(self.people)}"
                 )
         last = self.first_frame + self.num_frames
         start = max(self.first_frame, frames[0] or 0)
         stop = last if frames[1] is None else min(last, frames[1])
         if start >= stop:
-            raise ExportError(
+            raise ExportChoiceError(
                 f"frames {frames[0] or 0}:{'' if frames[1] is None else frames[1]}",
                 "are none of this video",
                 f"it has the frames {self.first_frame} to {last - 1}",
@@ -104,7 +104,7 @@ class ExportContent:
             if (people is None or i in people) and rows.any():
                 kept[i] = _rows(person, rows)
         if not kept:
-            raise ExportError(
+            raise ExportChoiceError(
                 f"frames {start}:{stop}", "show none of these people", "choose other frames"
             )
         cameras = slice(start - self.first_frame, stop - self.first_frame)

@@ -5,22 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import sys
+import textwrap
 from pathlib import Path
+from typing import Any
 
+from refine_engine.errors import InputError
 from refine_engine.exporters.formats import FORMATS
+
+_NAME_COLUMNS = max(map(len, FORMATS)) + 2
 
 
 def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-command to the parser of ``smpl-refiner``."""
-    lines = "\n".join(f"  {f.name:<9}{f.description}" for f in FORMATS.values())
     parser = subparsers.add_parser(
         "export",
         help="write the refined motion in another program's format",
-        description=(
-            "Write the refined motion of a results folder (or, with --before, the motion as it "
-            f"was) for another program. Formats:\n{lines}"
-        ),
+        description=_description(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -50,13 +52,10 @@ def add_command(subparsers: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     parser.add_argument("--before", action="store_true", help="the motion before refinement")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
-    parser.add_argument(
-        "--up", choices=("z", "y"), default="z", help="amass: which axis points up (default z)"
-    )
+    parser.add_argument("--up", choices=("z", "y"), help="amass: which axis points up (default z)")
     parser.add_argument(
         "--gaps",
         choices=("fill", "split"),
-        default="fill",
         help="amass: keep filled frames, or begin a new file after each gap (default fill)",
     )
     parser.add_argument(
@@ -82,19 +81,19 @@ def run(args: argparse.Namespace) -> int:
     from refine_engine.exporters.formats import ExportOptions, caveats, export
     from refine_engine.exporters.sources import refined_content, unrefined_content
 
+    _refuse_idle_options(args)
     if args.before:
         content = unrefined_content(args.folder, body_file=args.body, fps=args.fps)
     else:
         content = refined_content(args.folder, body_file=args.body)
     target = args.output or FORMATS[args.format].default_path(args.folder)
+    own: dict[str, Any] = {name: getattr(args, name) for name in _OF_AMASS}
     options = ExportOptions(
         people=args.people,
         frames=args.frames,
         overwrite=args.overwrite,
-        up=args.up,
-        gaps=args.gaps,
-        rate=args.rate,
         floor=args.floor,
+        **{name: value for name, value in own.items() if value is not None},
     )
     files = export(args.format, content, target, options)
     notes = caveats(args.format, content, options)
@@ -105,6 +104,41 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.writelines(f"wrote {path}\n" for path in files)
         sys.stderr.writelines(f"note: {note}\n" for note in notes)
     return 0
+
+
+_OF_AMASS = ("up", "gaps", "rate")
+"""Options of that format alone."""
+
+
+def _description() -> str:
+    """What is written, and every format, within the terminal's width as argparse counts it."""
+    width = max(40, shutil.get_terminal_size().columns - 2)
+    first = (
+        "Write the refined motion of a results folder (or, with --before, the motion as it was) "
+        "for another program. Formats:"
+    )
+    lines = textwrap.wrap(first, width)
+    for f in FORMATS.values():
+        lines += textwrap.wrap(
+            f.description,
+            width,
+            initial_indent=f"  {f.name:<{_NAME_COLUMNS}}",
+            subsequent_indent=" " * (_NAME_COLUMNS + 2),
+        )
+    return "\n".join(lines)
+
+
+def _refuse_idle_options(args: argparse.Namespace) -> None:
+    """Raise :class:`InputError` for an option that would change nothing: it was meant to."""
+    for name in _OF_AMASS:
+        if getattr(args, name) is not None and args.format != "amass":
+            raise InputError(
+                f"--{name}", f"does not apply to the format {args.format}", "it is for amass"
+            )
+    if args.fps is not None and not args.before:
+        raise InputError(
+            "--fps", "does not apply to a refinement, which has its rate", "it is for --before"
+        )
 
 
 def parse_people(text: str) -> tuple[int, ...]:

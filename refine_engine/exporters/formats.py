@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from refine_engine.errors import ExportError
+from refine_engine.errors import ExportChoiceError, ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -206,22 +206,25 @@ def export(
 
     Raises
     ------
+    ExportChoiceError
+        The format does not exist, or cannot hold what is asked for.
     ExportError
-        The format does not exist or cannot hold this content, a file exists already (and
-        ``overwrite`` is not set), or cannot be written.
+        A file exists already (and ``overwrite`` is not set), or cannot be written.
     """
     # Here, because it loads numpy and more, and the table above is wanted without.
     from refine_engine.safe_files import write_files
 
     options = options or ExportOptions()
     if name not in FORMATS:
-        raise ExportError(f"format {name}", "does not exist", f"use one of {', '.join(FORMATS)}")
+        raise ExportChoiceError(
+            f"format {name}", "does not exist", f"use one of {', '.join(FORMATS)}"
+        )
     target = FORMATS[name]
     path = Path(path)
     if target.is_folder and path.exists() and not path.is_dir():
-        raise ExportError(path, "is a file, and this format needs a folder", "name a folder")
+        raise ExportChoiceError(path, "is a file, and this format needs a folder", "name a folder")
     if not target.is_folder and path.is_dir():
-        raise ExportError(
+        raise ExportChoiceError(
             path, "is a folder, and this format is one file", f"name a {target.suffix} file in it"
         )
     if not target.is_folder:

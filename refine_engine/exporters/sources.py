@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from refine_engine.config import RefinementConfig
-
 _RESULTS_FOLDER = "5_refinement"
 
 
@@ -101,7 +99,8 @@ def unrefined_content(
     """What to export of a folder as it stands before refinement.
 
     Repaired, gaps filled, at the scale and ground that a refinement starts from; with the settings
-    of the run where the folder was refined already, so that both belong together.
+    and the frame rate of the run where the folder was refined already, so that both belong
+    together.
 
     Parameters
     ----------
@@ -110,7 +109,7 @@ def unrefined_content(
     body_file
         SMPL model file; None takes the embedded body.
     fps
-        Frames a second of the video; None takes the video's, else 30.
+        Frames a second of the video; None takes the run's, else the video's, else 30.
 
     Raises
     ------
@@ -120,12 +119,18 @@ def unrefined_content(
     # Here: a program that exports what it has in memory needs none of it.
     from refine_engine.config import RefinementConfig
     from refine_engine.importers import load_results
+    from refine_engine.importers.folder import find_results
     from refine_engine.refinement.checked_scene import first_frames
     from refine_engine.refinement.initialisation.start import initialise
 
-    place = Path(folder) / _RESULTS_FOLDER / RESULTS_FILE
-    settings = _settings_of(place) if place.is_file() else RefinementConfig()
-    scene = load_results(folder, fps=fps, body=body_file)
+    found = find_results(folder)
+    settings = RefinementConfig()
+    run = _earlier_run(found.root / _RESULTS_FOLDER / RESULTS_FILE)
+    if run is not None:
+        place = str(found.root / _RESULTS_FOLDER / RESULTS_FILE)
+        settings = RefinementConfig.from_dict(run.get("config") or {}, where=place)
+        fps = float(run["world"]["fps"]) if fps is None else fps
+    scene = load_results(found, fps=fps, body=body_file)
     try:
         if settings.max_frames is not None and settings.max_frames < scene.num_frames:
             scene = first_frames(scene, settings.max_frames)
@@ -137,17 +142,14 @@ def unrefined_content(
             scene.video.close()
 
 
-def _settings_of(path: Path) -> RefinementConfig:
-    """The settings of a run, which its start depends on; the defaults where it had failed."""
-    from refine_engine.config import RefinementConfig
-
+def _earlier_run(path: Path) -> dict[str, Any] | None:
+    """The document of a run, which its start depends on; None without one or where it failed."""
+    if not path.is_file():
+        return None
     try:
-        settings = _read_document(path).get("config")
+        return _read_document(path)
     except InputError:
-        settings = None
-    if not isinstance(settings, dict):
-        return RefinementConfig()
-    return RefinementConfig.from_dict(settings, where=str(path))
+        return None
 
 
 def _read_document(path: Path) -> dict[str, Any]:

@@ -85,12 +85,14 @@ def as_text(description: Mapping[str, Any], width: int = 100) -> str:
         lines += _labelled(label, text, width)
     lines += ["", *_people_table(description["people"])]
     findings = description["report"]["findings"]
+    codes = [_code(finding) for finding in findings]
+    indent = max([_LABEL, *(len(code) + 1 for code in codes)])
     for action, heading in _HEADINGS:
-        chosen = [f for f in findings if f["action"] == action]
+        chosen = [k for k, f in enumerate(findings) if f["action"] == action]
         if chosen:
             lines += ["", heading]
-            for finding in chosen:
-                lines += _finding(finding, width)
+            for k in chosen:
+                lines += _labelled(codes[k], findings[k]["message"], width, indent)
     missing = description["report"]["missing"]
     lines += ["", "Missing"]
     for sentence in missing or ["Nothing."]:
@@ -219,22 +221,19 @@ def _people_table(people: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _labelled(label: str, text: str, width: int) -> list[str]:
+def _labelled(label: str, text: str, width: int, indent: int = _LABEL) -> list[str]:
     return textwrap.wrap(
         text,
         width,
-        initial_indent=f"  {label:<{_LABEL}}",
-        subsequent_indent=" " * (_LABEL + 2),
+        initial_indent=f"  {label:<{indent}}",
+        subsequent_indent=" " * (indent + 2),
         break_long_words=False,
         break_on_hyphens=False,
     )
 
 
-def _finding(finding: Mapping[str, Any], width: int) -> list[str]:
-    label = f"{finding['code']} x{finding['count']}" if finding["count"] else finding["code"]
-    if len(label) >= _LABEL:
-        label += " "
-    return _labelled(label, finding["message"], width)
+def _code(finding: Mapping[str, Any]) -> str:
+    return f"{finding['code']} x{finding['count']}" if finding["count"] else str(finding["code"])
 
 
 def _counted(count: int, one: str, many: str) -> str:

@@ -16,6 +16,7 @@ from refine_engine.safe_files import find_npz
 _PERSON = re.compile(r"person_0*(\d{1,9})")
 _HEAVY = {"track_features", "track_feats"}
 """Folders that may hold a gigabyte of zeros a frame: never opened, never even listed."""
+_REFINED = "refinement_results.json"
 _MAX_JSON_BYTES = 64 * 1024**2
 
 # (glob below the folder, name of the tool): recognised only to say so clearly.
@@ -86,6 +87,12 @@ def find_results(folder: str | Path) -> ResultsFolder:
             raise SeveralResultsError(root, tuple(stages.root for stages in inside))
     if _has_people(found):
         return found
+    if (root / _REFINED).is_file():
+        raise InputError(
+            root,
+            "holds the results of a refinement, not what one starts from",
+            "name the folder that contains 1_camera_estimation and 3_pose_estimation",
+        )
     _refuse_other_tools(root)
     if found.cameras or found.tracks:
         have = "Stage 1 (cameras)" if found.cameras else "Stage 2 (tracks)"

@@ -38,8 +38,8 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--up",
         metavar="AXIS",
-        help="direction against gravity in the first camera's axes: x, y or z with a sign, as "
-        "--up=-y (default: estimated)",
+        help="direction against gravity in the first camera's axes: x, y or z, with a sign "
+        "or without, such as -y (default: estimated)",
     )
     parser.add_argument("--body", metavar="FILE", help="SMPL model file (default: the embedded)")
 

@@ -133,7 +133,20 @@ def test_bad_usage_is_2(
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
     assert caught.value.code == 2
-    assert "usage" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("smpl-refiner")
+    assert said.endswith(" --help.\n")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("given", [["--up", "-y"], ["--up=-y"], ["--up", "+Y"], ["--up", "y"]])
+def test_an_axis_may_begin_with_a_dash(command: types.SimpleNamespace, given: list[str]) -> None:
+    from refine_engine.importers.inspect_command import add_input_options
+
+    parser = argparse.ArgumentParser()
+    add_input_options(parser)
+    found = parser.parse_args(cli._joined_axis(given))
+    assert found.up.lower().strip("+-") == "y"
 
 
 def test_every_registered_command_has_help_and_runs_something() -> None:

@@ -57,6 +57,16 @@ def test_a_terminal_sees_sub_stage_iteration_loss_and_time() -> None:
     assert stream.getvalue().endswith("\n")
 
 
+def test_a_line_that_is_written_over_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    stream = Terminal()
+    progress = Progress(stream)
+    progress.show(snapshot("iteration", "environmental", 4))
+    progress.show(snapshot("iteration", "environmental", 5))
+    assert stream.getvalue().count("\r") == 2
+    assert max(map(len, stream.getvalue().split("\r"))) == 49
+
+
 def test_a_log_gets_one_line_a_sub_stage() -> None:
     stream = io.StringIO()
     progress = Progress(stream)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -242,8 +243,13 @@ def test_bad_usage_ends_with_2_and_one_sentence(
     assert "\n" not in said
 
 
-def test_refine_on_the_command_line(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refine_on_the_command_line(
+    sample: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = sample.parent / "elsewhere"
+    # A terminal, to which sentences are fitted; in a pipe each stays on one line.
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
     code = cli.main(
         [
             "refine",
@@ -263,6 +269,9 @@ def test_refine_on_the_command_line(sample: Path, capsys: pytest.CaptureFixture[
     captured = capsys.readouterr()
     assert "WA-MPJPE100" in captured.out
     assert "alpha" in captured.out
+    lines = captured.out.splitlines()
+    assert max(len(line) for line in lines if str(out) not in line) <= 80
+    assert any(line.startswith("  ") for line in lines[-8:])
     assert "SMPL fitting" in captured.err
     assert "switched off" in captured.err
     stored = json.loads((out / "refinement_results.json").read_text())

@@ -13,7 +13,7 @@ import pytest
 from refine_engine import cli
 from refine_engine.body import BodyModel, embedded_body
 from refine_engine.config import RefinementConfig
-from refine_engine.errors import ExportError, InputError
+from refine_engine.errors import ExportChoiceError, ExportError, InputError
 from refine_engine.exporters import FORMATS, ExportOptions, export
 from refine_engine.exporters.content import ExportContent, content_of_state
 from refine_engine.exporters.results_json import results_dict, write_results
@@ -141,10 +141,14 @@ def test_before_uses_the_settings_of_the_run(
     path = copied / "5_refinement" / "refinement_results.json"
     document = json.loads(path.read_text())
     document["config"]["max_frames"] = 12
+    document["world"]["fps"] = 25.0
     path.write_text(json.dumps(document))
-    assert unrefined_content(copied).num_frames == 12
+    before = unrefined_content(copied)
+    assert (before.num_frames, before.fps) == (12, 25.0)
+    assert unrefined_content(copied, fps=24.0).fps == 24.0
     path.write_text("{damaged")
-    assert unrefined_content(copied).num_frames == 20
+    before = unrefined_content(copied)
+    assert (before.num_frames, before.fps) == (20, 30.0)
 
 
 def test_the_document_is_exported_as_it_stands(
@@ -164,6 +168,8 @@ def test_the_document_is_exported_as_it_stands(
     assert path.read_bytes() == stored
     with pytest.raises(ExportError, match="whole run"):
         export("json", content, tmp_path / "x.json", ExportOptions(people=(1,)))
+    with pytest.raises(ExportChoiceError, match="as it stands"):
+        export("json", content, tmp_path / "x.json", ExportOptions(floor=True))
     with pytest.raises(ExportError, match="refine it first"):
         export("json", unrefined_content(folder), tmp_path / "x.json")
 
@@ -234,7 +240,50 @@ def test_bad_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit) as caught:
         cli.main(["export", "folder", *arguments])
     assert caught.value.code == 2
-    assert "usage" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("smpl-refiner export: ")
+    assert said.endswith("; see smpl-refiner export --help.\n")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "csv", "--people", "9"], "person 9: does not exist"),
+        (["--format", "csv", "--frames", "90:"], "frames 90:: are none of this video"),
+        (["--format", "json", "--people", "1"], "record of a whole run"),
+        (["--format", "amass", "--rate", "0"], "is no frame rate"),
+        (["--format", "bvh", "--up", "z"], "--up: does not apply to the format bvh"),
+        (["--format", "glb", "--rate", "30"], "--rate: does not apply to the format glb"),
+        (["--format", "csv", "--fps", "25"], "--fps: does not apply to a refinement"),
+    ],
+)
+def test_what_cannot_be_done_is_bad_input_and_writes_nothing(
+    tmp_path: Path,
+    folder: Path,
+    refined: RefinementOutput,
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    assert cli.main(["export", str(folder), *arguments, "--output", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("columns", ["80", "100"])
+def test_the_list_of_formats_fits_the_terminal(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    with pytest.raises(SystemExit):
+        cli.main(["export", "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    assert {line.split()[0] for line in lines if line.strip()} >= set(FORMATS)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")

@@ -50,6 +50,13 @@ def empty_people(root: Path) -> Path:
     return truth.root
 
 
+def results_of_a_refinement(root: Path) -> Path:
+    truth = folders.write_results(root / "run", depth=False, masks=False, world=False)
+    (truth.root / "5_refinement").mkdir()
+    folders.dump(truth.root / "5_refinement" / "refinement_results.json", {"status": "success"})
+    return truth.root / "5_refinement"
+
+
 def zeros(root: Path) -> Path:
     truth = folders.write_results(root / "run", depth=False, masks=False, world=False)
     for i in (1, 2):
@@ -114,6 +121,7 @@ def tram(root: Path) -> Path:
         (cameras_of_another_length, "cameras.npz:intrinsics: have shape (7, 3, 3) for 24 cameras"),
         (wrong_ndim, "smpl_params_camera.npz: 'poses' have shape (5,)"),
         (nobody_in_the_cameras_frames, "cameras for frames 0 to 23 only"),
+        (results_of_a_refinement, "5_refinement: holds the results of a refinement, not what"),
         (tram, "looks like a TRAM folder, which cannot be opened yet"),
     ],
 )

@@ -77,6 +77,22 @@ def test_text_fits_the_terminal_and_names_everything(
     assert row[1:5] == ["0-23", "24", "2", "none"]
 
 
+def test_long_codes_keep_the_sentences_in_one_column(
+    truth: folders.Truth, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = truth.root / "3_pose_estimation" / "person_001" / "smpl_params_camera.npz"
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    arrays["transl"][3:15] = np.nan
+    np.savez(path, **arrays)
+    assert cli.main(["inspect", str(truth.root)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    column = next(
+        line.index("Person 1: rows with NaN") for line in lines if "non-finite x12" in line
+    )
+    assert next(line.index("Bodies are in") for line in lines if "B3 x" in line) == column
+
+
 def test_gaps_are_listed(truth: folders.Truth, capsys: pytest.CaptureFixture[str]) -> None:
     frames = np.delete(np.arange(29), [4, 6, 8, 9, 12])
     folders.list_frames(truth, 1, frames)
