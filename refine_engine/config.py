@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,22 +10,12 @@ from typing import Any, Literal
 
 import yaml
 
+from refine_engine.config_keys import Key, checked, suggestion
 from refine_engine.errors import ConfigError
 
 
-@dataclass(frozen=True)
-class _Key:
-    """Meaning and legal range of one key, kept in the field's metadata."""
-
-    doc: str
-    low: float = -math.inf
-    high: float = math.inf
-    choices: tuple[str, ...] = ()
-    optional: bool = False
-
-
 def _key(default: Any, doc: str, **kind: Any) -> Any:
-    return field(default=default, metadata={"key": _Key(doc, **kind)})
+    return field(default=default, metadata={"key": Key(doc, **kind)})
 
 
 def _switch(name: str) -> Any:
@@ -132,7 +119,7 @@ class RefinementConfig:
     )
     stature: dict[int, float] = field(
         default_factory=dict,
-        metadata={"key": _Key("Known standing heights: person id to metres.", low=0.4, high=2.6)},
+        metadata={"key": Key("Known standing heights: person id to metres.", low=0.4, high=2.6)},
     )
     max_frames: int | None = _key(
         None,
@@ -167,7 +154,7 @@ class RefinementConfig:
 
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):
-            value = _checked(f.name, getattr(self, f.name), str(f.type), f.metadata["key"])
+            value = checked(f.name, getattr(self, f.name), str(f.type), f.metadata["key"])
             object.__setattr__(self, f.name, value)
 
     @classmethod
@@ -182,7 +169,7 @@ class RefinementConfig:
         names = [f.name for f in dataclasses.fields(cls)]
         for key in values:
             if key not in names:
-                raise ConfigError(f"{where}.{key}", "is not a setting", _suggestion(key, names))
+                raise ConfigError(f"{where}.{key}", "is not a setting", suggestion(key, names))
         return cls(**dict(values))
 
     @classmethod
@@ -243,7 +230,9 @@ class RefinementConfig:
         for f in dataclasses.fields(cls):
             if f.name == key:
                 return str(f.metadata["key"].doc)
-        raise ConfigError(key, "is not a setting", _suggestion(key, TERM_NAMES))
+        raise ConfigError(
+            key, "is not a setting", suggestion(key, [f.name for f in dataclasses.fields(cls)])
+        )
 
 
 TERM_NAMES: tuple[str, ...] = (
@@ -287,7 +276,7 @@ def checked_weights(weights: Mapping[str, float]) -> dict[str, float]:
     """
     for name in weights:
         if name not in TERM_NAMES:
-            raise ConfigError(str(name), "is not a term", _suggestion(name, TERM_NAMES))
+            raise ConfigError(str(name), "is not a term", suggestion(name, TERM_NAMES))
     known = RefinementConfig().with_weights(weights).weights()
     return {name: known[name] for name in weights}
 
@@ -330,65 +319,3 @@ def _looks_like_stage5(loaded: Mapping[str, Any]) -> bool:
     return bool(loaded) and not any(
         isinstance(v, Mapping) for k, v in loaded.items() if k != "stature"
     )
-
-
-def _suggestion(key: str, names: tuple[str, ...] | list[str]) -> str:
-    near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)
-    return f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(names)}"
-
-
-def _checked(name: str, value: Any, annotation: str, key: _Key) -> Any:
-    """The value in its declared type, or a ConfigError that says what was expected."""
-    if value is None and key.optional:
-        return None
-    if key.choices:
-        if value not in key.choices:
-            raise ConfigError(name, f"is {value!r}", f"use one of {', '.join(key.choices)}")
-        return value
-    kind = annotation.split("|")[0].strip()
-    if kind == "bool":
-        if not isinstance(value, bool):
-            raise ConfigError(name, f"is {value!r}, not true or false", "write true or false")
-        return value
-    if kind == "str":
-        if not isinstance(value, str):
-            raise ConfigError(name, f"is {value!r}, not text", "write it in quotes")
-        return value
-    if kind.startswith("dict"):
-        return _checked_stature(name, value, key)
-    return _checked_number(name, value, key, whole=kind == "int")
-
-
-# YAML 1.1 takes 1e-4 for text, because it has no decimal point; people write it all the same.
-_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
-
-
-def _checked_number(name: str, value: Any, key: _Key, *, whole: bool) -> float | int:
-    if isinstance(value, str) and _EXPONENT.fullmatch(value):
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ConfigError(name, f"is {value!r}, not a number", f"write {_range(key)}")
-    if whole and value != int(value):
-        raise ConfigError(name, f"is {value!r}, not a whole number", f"write {_range(key)}")
-    if not key.low <= value <= key.high:
-        raise ConfigError(name, f"is {value!r}, out of range", f"write {_range(key)}")
-    return int(value) if whole else float(value)
-
-
-def _checked_stature(name: str, value: Any, key: _Key) -> dict[int, float]:
-    if not isinstance(value, Mapping):
-        raise ConfigError(name, f"is {value!r}, not a mapping", "write 'person id: metres'")
-    checked: dict[int, float] = {}
-    for person, metres in value.items():
-        try:
-            person_id = int(person)
-        except (TypeError, ValueError):
-            raise ConfigError(name, f"has the key {person!r}", "use a person's number") from None
-        checked[person_id] = float(_checked_number(f"{name}.{person}", metres, key, whole=False))
-    return checked
-
-
-def _range(key: _Key) -> str:
-    if math.isinf(key.low) and math.isinf(key.high):
-        return "a number"
-    return f"a number from {key.low:g} to {key.high:g}"

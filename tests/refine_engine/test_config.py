@@ -67,7 +67,8 @@ def test_a_pipeline_file_without_the_section_gives_defaults(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("values", "fragments"),
     [
-        ({"lamda_data": 1}, ["lamda_data", "lambda_data"]),
+        ({"lamda_data": 1}, ["lamda_data", "did you mean 'lambda_data'?"]),
+        ({"foo": 1}, ["stage5.foo: is not a setting", "configs/vggt.yaml lists them"]),
         ({"lambda_data": "much"}, ["lambda_data", "number"]),
         ({"lambda_data": -1}, ["lambda_data", "out of range"]),
         ({"lambda_data": float("nan")}, ["lambda_data", "number"]),
@@ -134,5 +135,5 @@ def test_numbers_with_an_exponent_need_no_decimal_point(tmp_path: Path) -> None:
 def test_every_key_has_a_description() -> None:
     for key in RefinementConfig().to_dict():
         assert RefinementConfig.describe(key).endswith(".")
-    with pytest.raises(ConfigError):
-        RefinementConfig.describe("nothing")
+    with pytest.raises(ConfigError, match="did you mean 'max_frames'"):
+        RefinementConfig.describe("max_frame")
