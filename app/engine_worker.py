@@ -171,8 +171,7 @@ class EngineWorker(QObject):
         self, folder: Path, config: RefinementConfig, body_folder: str, reading: Reading
     ) -> None:
         """Open a results folder."""
-        with self.interruption.allowed():
-            self._open(folder, config, body_folder, reading)
+        self.interruption.around(lambda: self._open(folder, config, body_folder, reading))
 
     def _open(
         self, folder: Path, config: RefinementConfig, body_folder: str, reading: Reading
@@ -188,19 +187,20 @@ class EngineWorker(QObject):
     @pyqtSlot()
     def prepare(self) -> None:
         """Load what the first run needs."""
-        with self.interruption.allowed():
-            try:
-                constants = self._engine.prepare()
-            except Exception as error:  # noqa: BLE001  (see open)
-                self.prepare_failed.emit(error)
-            else:
-                self.prepared.emit(constants)
+        self.interruption.around(self._prepare)
+
+    def _prepare(self) -> None:
+        try:
+            constants = self._engine.prepare()
+        except Exception as error:  # noqa: BLE001  (see open)
+            self.prepare_failed.emit(error)
+        else:
+            self.prepared.emit(constants)
 
     @pyqtSlot(object)
     def run(self, request: RunRequest) -> None:
         """Drive one run to its end."""
-        with self.interruption.allowed():
-            self._run(request)
+        self.interruption.around(lambda: self._run(request))
 
     def _run(self, request: RunRequest) -> None:
         began = time.perf_counter()
@@ -235,8 +235,7 @@ class EngineWorker(QObject):
     def do(self, key: str, job: Callable[[], Any], may_be_left: bool) -> None:
         """Run any other job of the engine (export, sample) and report under ``key``."""
         if may_be_left:
-            with self.interruption.allowed():
-                self._do(key, job)
+            self.interruption.around(lambda: self._do(key, job))
         else:
             self._do(key, job)
 

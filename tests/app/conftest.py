@@ -13,6 +13,7 @@ from PyQt6.QtWidgets import QApplication, QMessageBox
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from patience import PatientBot
 from recorded import PlainView, RecordedEngine
 
 from app.__main__ import prepare_opengl
@@ -25,6 +26,20 @@ def qapp_cls() -> type[QApplication]:
     # The surface format must be chosen before the application exists.
     prepare_opengl()
     return QApplication
+
+
+@pytest.fixture
+def qtbot(qapp: QApplication, request: pytest.FixtureRequest) -> PatientBot:
+    """pytest-qt's robot with one generous patience for everything it waits for."""
+    return PatientBot(request)
+
+
+@pytest.fixture(autouse=True, scope="package")
+def collected_between_tests_only() -> Iterator[None]:
+    """Python collects cycles in whatever thread it is: a window must not end in the engine's."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +109,7 @@ def window(
     made.resize(1600, 1000)
     made.show()
     made.activateWindow()
-    qtbot.waitUntil(made.isActiveWindow, timeout=5000)  # type: ignore[attr-defined]
+    qtbot.waitUntil(made.isActiveWindow)  # type: ignore[attr-defined]
     yield made
     made.close()
     made.deleteLater()
@@ -104,6 +119,6 @@ def window(
 @pytest.fixture
 def opened(window: MainWindow, folder: Path, qtbot: object) -> MainWindow:
     """The window with a folder open."""
-    with qtbot.waitSignal(window.session.scene_changed, timeout=5000):  # type: ignore[attr-defined]
+    with qtbot.waitSignal(window.session.scene_changed):  # type: ignore[attr-defined]
         window.files.open(folder)
     return window

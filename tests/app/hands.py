@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtCore import QPoint, QSize, Qt
+from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QToolButton
 
@@ -24,6 +25,16 @@ def click(qtbot: Any, window: MainWindow, key: str) -> None:
     button = tool_button(window, key)
     assert button.isEnabled(), f"{key} cannot be clicked"
     qtbot.mouseClick(button, LEFT)
+
+
+def resize(qtbot: Any, window: MainWindow, size: QSize) -> None:
+    """Default layout in a window of this size; what follows from it is for the test to wait for.
+
+    An answer of the window system to an earlier size would undo this one for a moment.
+    """
+    QGuiApplication.sync()
+    qtbot.wait(1)
+    window.arrange(size)
 
 
 def drag(slider: LogSlider, value: float) -> None:

@@ -20,6 +20,7 @@ from app.runs import is_enabled, iteration_cap
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import Cancelled, InputError, SeveralResultsError
 from refine_engine.geometry.rotations import exp_so3
+from refine_engine.refinement.control import RunControl
 from refine_engine.scene import CameraTrack, Finding, ImportReport, Person, Scene
 from refine_engine.state import (
     SUBSTAGES,
@@ -129,12 +130,19 @@ def scale_report(delta: float, sigma: float | None) -> ScaleReport:
 
 
 class RecordedEngine:
-    """Opens any existing folder as :func:`make_scene`; iterates at a chosen pace."""
+    """Opens any existing folder as :func:`make_scene`; iterates at a chosen pace.
+
+    A test that does something in the middle of a run lets the engine wait there: how long a run
+    takes beside a busy window is nobody's to know.
+    """
 
     def __init__(self, pace: float = 0.002, frames: int = 60) -> None:
         self.pace = pace
         self.frames = frames
         self.produced = 0
+        self.waiting = False
+        """Whether a run is where :meth:`wait_before` told it to wait."""
+        self._stop_at: tuple[str, int | None] | None = None
         self.threads: set[int] = set()
         self.weights_seen: list[dict[str, float]] = []
         self.before_iteration: Callable[[int], None] = lambda _: None
@@ -158,6 +166,23 @@ class RecordedEngine:
         state = make_state(scene)
         heights = self._heights(state)
         return OpenedScene(folder, scene, None, state, heights, reading)
+
+    def wait_before(self, sub_stage: str, iteration: int | None) -> None:
+        """Let the run wait before this iteration (from 1; None: before the sub-stage's end).
+
+        It waits until :meth:`go_on`, or until it is stopped or cancelled; the engine holds nothing
+        meanwhile, as far as its control knows.
+        """
+        self._stop_at = sub_stage, iteration
+
+    def go_on(self) -> None:
+        """End the waiting."""
+        self._stop_at, self.waiting = None, False
+
+    def _wait_at(self, place: tuple[str, int | None], control: RunControl) -> None:
+        while self._stop_at == place and control.verdict == "go":
+            self.waiting = True
+            time.sleep(0.001)
 
     def prepare(self) -> dict[str, float]:
         return {"data": 2.0}
@@ -219,6 +244,7 @@ class RecordedEngine:
             yield snapshot("begin", key, 0, 1.0)
             status, iteration, loss = "capped", 0, 1.0
             while iteration < cap:
+                self._wait_at((key, iteration + 1), control)
                 self.before_iteration(self.produced)
                 verdict = control.wait_for_turn()
                 if verdict == "cancel":
@@ -241,6 +267,7 @@ class RecordedEngine:
                 if iteration >= 40:
                     status = "converged"
                     break
+            self._wait_at((key, None), control)
             if key == "scale":
                 state = replace(state, scale_delta=0.023)
             results.append(

@@ -51,7 +51,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, name: Path, kind: str, may: bool) -
 def test_losses_are_exported_by_the_menu_and_replaced_only_when_agreed(
     opened: MainWindow, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run(None, "root")
     (tmp_path / "curves.csv").write_text("mine")
     asked = answers(monkeypatch, tmp_path / "curves", "Values (*.csv)", may=False)
@@ -83,18 +83,18 @@ def test_settings_are_written_and_read_back_by_the_menu(
 def test_a_loaded_session_exports_what_the_run_would_have(
     opened: MainWindow, qtbot: Any, tmp_path: Path
 ) -> None:
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run(None, "scale")
-    with qtbot.waitSignal(opened.session.job_done, timeout=5000):
+    with qtbot.waitSignal(opened.session.job_done):
         opened.exports.export_to(tmp_path / "before")
     opened.files.save_session_to(tmp_path / "a.smplsession")
     heights, numbers = opened.session.heights, opened.session.runs[0].metrics
     opened.session.reset()
     assert not opened.registry["file.export"].isEnabled()
-    with qtbot.waitSignal(opened.session.scene_changed, timeout=5000):
+    with qtbot.waitSignal(opened.session.scene_changed):
         opened.files.open(tmp_path / "a.smplsession")
     assert opened.registry["file.export"].isEnabled()
-    with qtbot.waitSignal(opened.session.job_done, timeout=5000):
+    with qtbot.waitSignal(opened.session.job_done):
         opened.exports.export_to(tmp_path / "after")
     written = [
         json.loads((tmp_path / name / "refinement_results.json").read_text())
@@ -110,20 +110,21 @@ def test_the_copy_kept_during_a_run_can_be_gone_on_with(
     opened: MainWindow, qtbot: Any, engine: RecordedEngine
 ) -> None:
     """What a killed program leaves behind: sub-stages that ended, the state, the weights."""
-    engine.pace = 0.02
+    engine.wait_before("motion", 4)
     opened.session.run()
-    qtbot.waitUntil(lambda: opened.session.rows["motion"].status == "running", timeout=10000)
+    qtbot.waitUntil(lambda: engine.waiting)
     opened.session.pause()
-    qtbot.waitUntil(lambda: opened.session.activity == "paused", timeout=5000)
+    engine.go_on()
+    qtbot.waitUntil(lambda: opened.session.activity == "paused")
     held = opened.session.state
     assert held is not None
-    with qtbot.waitSignal(opened.autosave.saved, timeout=5000):
+    with qtbot.waitSignal(opened.autosave.saved):
         opened.autosave.save_if_changed()
     saved = read_session(opened.autosave.path)
     assert [r.sub_stage for r in saved.runs[0].results] == ["init", "root", "smpl"]
-    with qtbot.waitSignal(opened.session.ended, timeout=5000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.cancel()
-    with qtbot.waitSignal(opened.files.restored, timeout=5000):
+    with qtbot.waitSignal(opened.files.restored):
         opened.files.load_session(opened.autosave.path)
     session = opened.session
     assert session.state is not None
@@ -132,14 +133,14 @@ def test_the_copy_kept_during_a_run_can_be_gone_on_with(
     assert session.rows["smpl"].status == "converged"
     assert session.rows["motion"].status == "waiting"
     assert opened.registry["run.from_motion"].isEnabled()
-    with qtbot.waitSignal(session.ended, timeout=20000):
+    with qtbot.waitSignal(session.ended):
         opened.registry["run.from_motion"].trigger()
     assert session.rows["smpl"].status == "converged"
     assert session.rows["final"].status == "converged"
 
 
 def test_runs_that_were_left_come_back(opened: MainWindow, qtbot: Any, tmp_path: Path) -> None:
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run(None, "root")
     reopen = opened.registry["file.reopen_last"]
     assert not reopen.isEnabled()
@@ -147,11 +148,11 @@ def test_runs_that_were_left_come_back(opened: MainWindow, qtbot: Any, tmp_path:
     assert first is not None
     other = tmp_path / "other"
     other.mkdir()
-    with qtbot.waitSignal(opened.session.scene_changed, timeout=5000):
+    with qtbot.waitSignal(opened.session.scene_changed):
         opened.files.open(other)
     assert not opened.session.runs
     assert reopen.isEnabled()
-    with qtbot.waitSignal(opened.files.restored, timeout=5000):
+    with qtbot.waitSignal(opened.files.restored):
         reopen.trigger()
     assert opened.session.opened is not None
     assert opened.session.opened.folder == first.folder
@@ -161,7 +162,7 @@ def test_runs_that_were_left_come_back(opened: MainWindow, qtbot: Any, tmp_path:
 def test_closing_keeps_the_runs_for_the_next_start(
     opened: MainWindow, qtbot: Any, tmp_path: Path
 ) -> None:
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run(None, "root")
     opened.close()
     left = [p.name for p in (tmp_path / "unfinished").iterdir()]
@@ -169,7 +170,7 @@ def test_closing_keeps_the_runs_for_the_next_start(
     next_start = MainWindow(opened.settings, RecordedEngine(), PlainView, tmp_path / "unfinished")
     next_start.show()
     assert next_start.area.empty.reopen.isVisible()
-    with qtbot.waitSignal(next_start.files.restored, timeout=5000):
+    with qtbot.waitSignal(next_start.files.restored):
         qtbot.mouseClick(next_start.area.empty.reopen, Qt.MouseButton.LeftButton)
     assert next_start.session.rows["root"].status == "capped"
     next_start.close()
@@ -185,7 +186,7 @@ def test_a_copy_that_cannot_be_loaded_is_not_lost(
     left.write_bytes(b"not a session")
     half_written = left.with_name(".session-999999999-abc")
     half_written.mkdir()
-    with qtbot.waitSignal(opened.session.failed, timeout=5000):
+    with qtbot.waitSignal(opened.session.failed):
         assert opened.dialogs.offer_recovery()
     for dialog in list(opened.dialogs.errors):
         dialog.accept()
@@ -202,13 +203,13 @@ def test_one_of_several_results_folders_is_chosen(
 ) -> None:
     for name in ("one", "two"):
         (tmp_path / "several" / name).mkdir(parents=True)
-    with qtbot.waitSignal(window.session.failed, timeout=5000):
+    with qtbot.waitSignal(window.session.failed):
         window.files.open(tmp_path / "several")
     (dialog,) = window.dialogs.errors
     assert "several results folders (one, two)" in dialog.message.text()
     dialog.choices.setFocus()
     qtbot.keyClick(dialog.choices, Qt.Key.Key_Down)
-    with qtbot.waitSignal(window.session.scene_changed, timeout=5000):
+    with qtbot.waitSignal(window.session.scene_changed):
         qtbot.mouseClick(dialog.open_button, Qt.MouseButton.LeftButton)
     assert window.session.opened is not None
     assert window.session.opened.folder == tmp_path / "several" / "two"

@@ -41,7 +41,7 @@ def test_a_recording_can_be_played_back(tmp_path: Path, qtbot: Any) -> None:
     put_back: list[int] = []
     path = tmp_path / "turn.mp4"
     recording = record(path, lambda i: plain(colours[i]), lambda: put_back.append(1))
-    with qtbot.waitSignal(recording.ended, timeout=10000) as ended:
+    with qtbot.waitSignal(recording.ended) as ended:
         recording.start()
     assert ended.args == [None]
     assert put_back == [1]
@@ -66,7 +66,7 @@ def test_a_failure_while_drawing_leaves_no_file(tmp_path: Path, qtbot: Any) -> N
         return plain("#808080")
 
     recording = record(tmp_path / "a.mp4", draw, lambda: put_back.append(1))
-    with qtbot.waitSignal(recording.ended, timeout=10000) as ended:
+    with qtbot.waitSignal(recording.ended) as ended:
         recording.start()
     assert isinstance(ended.args[0], ZeroDivisionError)
     assert put_back == [1]
@@ -105,7 +105,7 @@ def test_a_full_disk_ends_the_recording_with_one_sentence(tmp_path: Path, qtbot:
     (tmp_path / "turn.part.mp4").symlink_to("/dev/full")
     put_back: list[int] = []
     recording = record(path, lambda _: plain("#c00000"), lambda: put_back.append(1))
-    with qtbot.waitSignal(recording.ended, timeout=10000) as ended:
+    with qtbot.waitSignal(recording.ended) as ended:
         recording.start()
     assert ended.args is not None
     assert isinstance(ended.args[0], ExportError)

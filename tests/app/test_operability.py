@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from hands import resize
 from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QMenu, QWidget
@@ -28,7 +29,7 @@ def test_display_keys_reach_the_view(opened: MainWindow, qtbot: Any, key: str) -
 
 
 def test_before_and_after_with_one_key(opened: MainWindow, qtbot: Any) -> None:
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run(None, "root")
     view: PlainView = opened.area.view
     after = view.last("show_state")
@@ -87,29 +88,33 @@ def test_shortcuts_are_unique(window: MainWindow) -> None:
 
 
 def test_a_narrow_window_cuts_nothing_off(opened: MainWindow, qtbot: Any) -> None:
-    opened.arrange(QSize(1280, 800))
-    qtbot.wait(50)
-    assert opened.area.width() > 600
-    legend = opened.timeline.legend
-    assert legend.text(), "some of it fits"
-    assert legend.fontMetrics().horizontalAdvance("▬ observed") < legend.width()
-    bar = opened.area.bar
-    hidden = [b for b in bar.toggles if b.isHidden()]
-    offered = {a.text() for a in bar.more_menu(opened.registry).actions()}
-    assert {b.accessibleName() for b in hidden} <= offered
+    legend, bar = opened.timeline.legend, opened.area.bar
     row = opened.sub_stages.rows["final"]
-    last = row.state.geometry()
-    assert last.right() <= row.width()
-    assert row.check.width() >= row.check.sizeHint().width()
-    opened.resize(700, 600)
-    qtbot.wait(50)
-    for entries in range(4):
-        legend.show_entries(["entry"] * entries)
-        assert legend.sizeHint().width() <= max(legend.width(), 20)
+
+    def nothing_is_cut_off() -> None:
+        assert opened.area.width() > 600
+        assert legend.text(), "some of it fits"
+        assert legend.fontMetrics().horizontalAdvance("▬ observed") < legend.width()
+        hidden = [b for b in bar.toggles if b.isHidden()]
+        offered = {a.text() for a in bar.more_menu(opened.registry).actions()}
+        assert {b.accessibleName() for b in hidden} <= offered
+        last = row.state.geometry()
+        assert last.right() <= row.width()
+        assert row.check.width() >= row.check.sizeHint().width()
+
+    def the_legend_fits() -> None:
+        for entries in range(4):
+            legend.show_entries(["entry"] * entries)
+            assert legend.sizeHint().width() <= max(legend.width(), 20)
+
+    resize(qtbot, opened, QSize(1280, 800))
+    qtbot.waitUntil(nothing_is_cut_off)
+    resize(qtbot, opened, QSize(700, 600))
+    qtbot.waitUntil(the_legend_fits)
 
 
 def test_docks_and_views_have_names(opened: MainWindow, qtbot: Any) -> None:
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run(None, "root")
     opened.losses.redraw()
     nameless = [
@@ -144,19 +149,22 @@ def test_every_command_stands_in_a_menu_once(window: MainWindow) -> None:
 def test_larger_text_is_not_cut_off(opened: MainWindow, qtbot: Any, pixels: int) -> None:
     chosen = replace(opened.settings.preferences, font_px=pixels)
     opened.settings.set_preferences(chosen)
-    opened.arrange(QSize(1600, 1000))
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    resize(qtbot, opened, QSize(1600, 1000))
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run(None, "smpl")
-    qtbot.wait(50)
-    for row in opened.sub_stages.rows.values():
-        pill = row.state
-        assert pill.fontMetrics().horizontalAdvance(pill.text()) < pill.width()
-        assert row.check.width() >= row.check.sizeHint().width()
-        assert pill.height() >= pill.fontMetrics().height()
-    for weight in opened.weights.rows.values():
-        for label in (weight.name, weight.meaning):
-            needed = label.fontMetrics().horizontalAdvance(label.text())
-            assert label.isHidden() or needed <= label.width()
+
+    def everything_fits() -> None:
+        for row in opened.sub_stages.rows.values():
+            pill = row.state
+            assert pill.fontMetrics().horizontalAdvance(pill.text()) < pill.width()
+            assert row.check.width() >= row.check.sizeHint().width()
+            assert pill.height() >= pill.fontMetrics().height()
+        for weight in opened.weights.rows.values():
+            for label in (weight.name, weight.meaning):
+                needed = label.fontMetrics().horizontalAdvance(label.text())
+                assert label.isHidden() or needed <= label.width()
+
+    qtbot.waitUntil(everything_fits)
     opened.settings.set_preferences(replace(chosen, font_px=13))
 
 

@@ -10,7 +10,7 @@ import pytest
 from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtGui import QColor
 from PyQt6.QtTest import QTest
-from recorded import PlainView
+from recorded import PlainView, RecordedEngine
 
 from app.main_window import MainWindow
 
@@ -54,16 +54,16 @@ def test_scrubbing_on_the_time_line(opened: MainWindow, qtbot: Any) -> None:
     assert (opened.session.playback.first, opened.session.playback.last) == (10, 25)
     qtbot.keyClick(strip, Qt.Key.Key_Right)
     assert opened.session.playback.frame == 34
-    qtbot.waitUntil(lambda: ("set_moving", (False,)) in opened.area.view.calls, timeout=3000)
+    qtbot.waitUntil(lambda: ("set_moving", (False,)) in opened.area.view.calls)
 
 
 def test_playing_moves_frames_and_stops(opened: MainWindow, qtbot: Any) -> None:
     playback = opened.session.playback
     qtbot.mouseClick(opened.timeline.play, LEFT)
-    qtbot.waitUntil(lambda: playback.frame > 3, timeout=5000)
+    qtbot.waitUntil(lambda: playback.frame > 3)
     qtbot.mouseClick(opened.timeline.play, LEFT)
     assert not playback.playing
-    qtbot.waitUntil(lambda: not opened.viewing.still.isActive(), timeout=3000)
+    qtbot.waitUntil(lambda: not opened.viewing.still.isActive())
 
 
 def test_weights_by_keyboard_field_and_reset(opened: MainWindow, qtbot: Any) -> None:
@@ -77,7 +77,7 @@ def test_weights_by_keyboard_field_and_reset(opened: MainWindow, qtbot: Any) -> 
     row.field.setFocus()
     row.field.selectAll()
     # Unit constants come a moment after the first picture.
-    qtbot.waitUntil(lambda: "Effective" in row.slider.toolTip(), timeout=3000)
+    qtbot.waitUntil(lambda: "Effective" in row.slider.toolTip())
     qtbot.keyClicks(row.field, "2.5e1")
     qtbot.keyClick(row.field, Qt.Key.Key_Return)
     assert opened.session.config.lambda_data == 25.0
@@ -102,7 +102,7 @@ def test_weight_presets(opened: MainWindow, qtbot: Any) -> None:
 
 def test_run_to_here_by_the_row_s_menu(opened: MainWindow, qtbot: Any) -> None:
     menu = opened.sub_stages.menu_of("smpl")
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         menu.actions()[0].trigger()
     assert opened.session.rows["smpl"].status == "converged"
     assert opened.session.rows["motion"].status == "skipped"
@@ -111,7 +111,7 @@ def test_run_to_here_by_the_row_s_menu(opened: MainWindow, qtbot: Any) -> None:
 
 def test_iteration_caps_are_upper_bounds(opened: MainWindow, qtbot: Any) -> None:
     opened.sub_stages.rows["root"].cap.setValue(4)
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run(None, "root")
     assert opened.session.rows["root"].iterations == 4
     assert opened.sub_stages.rows["root"].state.text() == "capped"
@@ -120,7 +120,7 @@ def test_iteration_caps_are_upper_bounds(opened: MainWindow, qtbot: Any) -> None
 def test_losses_are_drawn_hidden_read_and_exported(
     opened: MainWindow, qtbot: Any, tmp_path: Path
 ) -> None:
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run()
     opened.losses.redraw()
     assert set(opened.losses.plots) == {"root", "smpl", "motion", "environmental", "scale", "final"}
@@ -151,7 +151,7 @@ def test_a_part_is_run_from_the_dock_s_own_menu(opened: MainWindow, qtbot: Any) 
     menu = opened.sub_stages.part_menu()
     only = menu.actions()[2].menu()
     assert only is not None
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         only.actions()[1].trigger()
     ran = [s for s, row in opened.session.rows.items() if row.status not in ("skipped", "waiting")]
     assert ran == ["init", "smpl"]
@@ -159,7 +159,7 @@ def test_a_part_is_run_from_the_dock_s_own_menu(opened: MainWindow, qtbot: Any) 
 
 
 def test_numbers_are_of_the_selected_person_else_of_all(opened: MainWindow, qtbot: Any) -> None:
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run(None, "root")
     assert "all people" in opened.people.numbers.text()
     assert "1.4" in opened.people.numbers.text()
@@ -187,7 +187,7 @@ def test_the_scale_panel_says_which_bound_was_reached(opened: MainWindow, qtbot:
 
 
 def test_the_scale_panel_draws_everybody_s_motion(opened: MainWindow, qtbot: Any) -> None:
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run(None, "scale")
     report = opened.session.scale
     assert report is not None
@@ -208,10 +208,10 @@ def test_the_scale_panel_draws_everybody_s_motion(opened: MainWindow, qtbot: Any
 
 
 def test_two_runs_are_compared_in_settings_and_numbers(opened: MainWindow, qtbot: Any) -> None:
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run(None, "root")
     opened.session.set_weight("depth", 4.0)
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run(None, "root")
     opened.docks["runs"].raise_()
     newest, first = (opened.runs.table.topLevelItem(row) for row in range(2))
@@ -238,14 +238,17 @@ def test_undo_says_what_it_undoes(opened: MainWindow) -> None:
     assert opened.registry.title("edit.undo") == "Undo"
 
 
-def test_a_run_that_holds_is_paused_in_its_row_too(opened: MainWindow, qtbot: Any) -> None:
+def test_a_run_that_holds_is_paused_in_its_row_too(
+    opened: MainWindow, qtbot: Any, engine: RecordedEngine
+) -> None:
     session, row = opened.session, opened.sub_stages.rows["root"]
     session.step_iteration()
-    qtbot.waitUntil(lambda: session.activity == "paused", timeout=5000)
+    qtbot.waitUntil(lambda: session.activity == "paused")
     assert row.state.text() == "paused"
     assert row.iterations.text() == "1"
+    engine.wait_before("root", 3)
     session.resume()
-    qtbot.waitUntil(lambda: row.state.text() != "paused", timeout=5000)
-    with qtbot.waitSignal(session.ended, timeout=5000):
+    qtbot.waitUntil(lambda: row.state.text() != "paused")
+    with qtbot.waitSignal(session.ended):
         session.cancel()
     assert row.state.text() == "waiting"

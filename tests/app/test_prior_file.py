@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 import torch
+from patience import PROGRAM_S
 from PyQt6.QtWidgets import QApplication, QLineEdit, QMessageBox
 
 from app.engine import Engine
 from app.main_window import MainWindow
 from app.settings import Settings
 from refine_engine.evaluation.synthetic.options import SampleOptions
+from refine_engine.warm import compile_kernels
 from tests.refine_engine.motion_prior.humor.random_motion import random_networks
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +26,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = SampleOptions(
         people=1, frames=20, image_size=(240, 320), depth_size=(60, 80), camera="static"
     )
+    compile_kernels()
     return Engine().sample(tmp_path_factory.mktemp("sample") / "scene", vars(options))
 
 
@@ -38,8 +41,9 @@ def window(
 ) -> Iterator[MainWindow]:
     monkeypatch.setattr(QMessageBox, "question", lambda *_, **__: QMessageBox.StandardButton.Yes)
     made = MainWindow(settings, autosave_folder=tmp_path / "unfinished")
+    qtbot.patience_ms = round(1000 * PROGRAM_S)
     made.show()
-    with qtbot.waitSignal(made.session.scene_changed, timeout=60000):
+    with qtbot.waitSignal(made.session.scene_changed):
         made.files.open(sample)
     yield made
     made.close()
@@ -68,16 +72,16 @@ def test_a_wrong_file_is_said_in_a_sentence_and_a_checkpoint_is_used(
 
     choose(wrong)
     assert session.config.motion_prior == str(wrong)
-    with qtbot.waitSignal(session.failed, timeout=60000) as failed:
+    with qtbot.waitSignal(session.failed) as failed:
         session.run(None, "motion")
     (failure,) = failed.args
     assert "encoder.net.0.weight" in failure.message
     assert "(2, 2), not (1024, 678)" in failure.message
     for dialog in list(window.dialogs.errors):
         dialog.accept()
-    qtbot.waitUntil(lambda: session.activity == "ready", timeout=10000)
+    qtbot.waitUntil(lambda: session.activity == "ready")
     choose(right)
-    with qtbot.waitSignal(session.ended, timeout=120000):
+    with qtbot.waitSignal(session.ended):
         session.run(None, "motion")
     output = session.shown_output
     assert output is not None

@@ -45,7 +45,7 @@ def test_the_frame_rate_that_is_typed_is_the_scenes(opened: MainWindow, qtbot) -
         dialog.fps.selectAll()
         QTest.keyClicks(dialog.fps, "25")
 
-    with qtbot.waitSignal(opened.session.scene_changed, timeout=5000):
+    with qtbot.waitSignal(opened.session.scene_changed):
         open_with(opened, type_rate)
     assert opened.session.scene.fps == 25.0
     assert opened.session.playback.fps == 25.0
@@ -54,14 +54,14 @@ def test_the_frame_rate_that_is_typed_is_the_scenes(opened: MainWindow, qtbot) -
 
 def test_a_session_remembers_it(opened: MainWindow, tmp_path: Path, qtbot) -> None:  # type: ignore[no-untyped-def]
     folder = opened.session.opened.folder  # type: ignore[union-attr]
-    with qtbot.waitSignal(opened.session.scene_changed, timeout=5000):
+    with qtbot.waitSignal(opened.session.scene_changed):
         opened.files.open(folder, Reading(fps=12.5))
     path = tmp_path / "s.smplsession"
     opened.files.save_session_to(path)
-    with qtbot.waitSignal(opened.session.scene_changed, timeout=5000):
+    with qtbot.waitSignal(opened.session.scene_changed):
         opened.files.open(folder)
     assert opened.session.playback.fps == 30.0
-    with qtbot.waitSignal(opened.files.restored, timeout=5000):
+    with qtbot.waitSignal(opened.files.restored):
         opened.files.load_session(path)
     assert opened.session.playback.fps == 12.5
 

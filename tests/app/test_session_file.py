@@ -104,7 +104,7 @@ def test_autosave_writes_only_changes_and_leaves_nothing_behind(
     autosave.save_if_changed()
     assert not autosave.path.exists()
     autosave.note_change()
-    with qtbot.waitSignal(autosave.saved, timeout=5000):  # type: ignore[attr-defined]
+    with qtbot.waitSignal(autosave.saved):  # type: ignore[attr-defined]
         autosave.save_if_changed()
     assert read_session(autosave.path).frame == 5
     assert autosave.leftovers() == []

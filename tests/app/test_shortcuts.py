@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from PyQt6.QtCore import Qt, QTimer
-from PyQt6.QtWidgets import QApplication, QDialogButtonBox
+from modal import answer_dialog
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QDialogButtonBox
 
 from app.dialogs.palette import PaletteDialog
 from app.dialogs.preferences import PreferencesDialog
@@ -61,26 +62,24 @@ def in_preferences(
     window: MainWindow, qtbot: Any, act: Callable[[PreferencesDialog], None]
 ) -> None:
     """Open the preferences, act in them, and let an exception through to the test."""
-    problems: list[Exception] = []
+    done: list[Exception | None] = []
 
-    def inside() -> None:
-        dialog = QApplication.activeModalWidget()
+    def inside(dialog: PreferencesDialog) -> None:
         try:
-            assert isinstance(dialog, PreferencesDialog)
             act(dialog)
         except Exception as error:  # noqa: BLE001  (raised again outside of Qt's slot)
-            problems.append(error)
-        finally:
-            if dialog is not None and dialog.isVisible():
-                dialog.close()
+            done.append(error)
+        else:
+            done.append(None)
 
-    QTimer.singleShot(200, inside)
+    answer_dialog(PreferencesDialog, inside)
     window.dialogs.show_preferences("shortcuts")
-    if problems:
-        raise problems[0]
+    (problem,) = done
+    if problem is not None:
+        raise problem
     # Without a window manager nobody gives the window the focus back.
     window.activateWindow()
-    qtbot.waitUntil(window.isActiveWindow, timeout=5000)
+    qtbot.waitUntil(window.isActiveWindow)
 
 
 def press(dialog: PreferencesDialog, which: QDialogButtonBox.StandardButton, qtbot: Any) -> None:

@@ -81,15 +81,15 @@ def test_two_hundred_random_actions(
         opened.session.playback.stop()
         if opened.session.run_active:
             opened.session.cancel()
-        qtbot.waitUntil(lambda: not opened.session.busy, timeout=20000)
+        qtbot.waitUntil(lambda: not opened.session.busy)
         opened.reset_layout()
     assert not exceptions
     # Everything still works: a whole run from the input.
     opened.session.set_config(type(opened.session.config)(), "defaults")
-    with qtbot.waitSignal(opened.session.ended, timeout=20000) as ended:
+    with qtbot.waitSignal(opened.session.ended) as ended:
         opened.session.run()
     assert ended.args[0].status == "finished"
-    qtbot.waitUntil(lambda: not opened.viewing.still.isActive(), timeout=3000)
+    qtbot.waitUntil(lambda: not opened.viewing.still.isActive())
 
 
 def test_keys_pressed_without_a_folder_do_nothing_bad(window: MainWindow, qtbot: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -28,7 +29,6 @@ def test_the_whole_story(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Uncheck a sub-stage, drag a slider, run, pause, step, go on, re-run, export, read back."""
-    engine.pace = 0.01
     session = opened.session
     check = opened.sub_stages.rows["motion"].check
     qtbot.mouseClick(check, LEFT, pos=QPoint(10, check.height() // 2))
@@ -40,26 +40,29 @@ def test_the_whole_story(
         session.config.lambda_smooth, rel=1e-3
     )
 
+    engine.wait_before("root", 5)
     click(qtbot, opened, "run.all")
-    qtbot.waitUntil(lambda: engine.produced > 3, timeout=5000)
+    qtbot.waitUntil(lambda: engine.waiting)
     click(qtbot, opened, "run.pause")
-    qtbot.waitUntil(lambda: session.activity == "paused", timeout=5000)
+    engine.go_on()
+    qtbot.waitUntil(lambda: session.activity == "paused")
     assert tool_button(opened, "run.pause").text() == "Go on"
-    held = engine.produced
+    assert engine.produced == 4
     click(qtbot, opened, "run.step_iteration")
-    qtbot.waitUntil(lambda: engine.produced == held + 1, timeout=5000)
-    qtbot.waitUntil(lambda: session.activity == "paused", timeout=5000)
-    with qtbot.waitSignal(session.ended, timeout=20000):
+    assert session.activity == "pausing"
+    qtbot.waitUntil(lambda: session.activity == "paused")
+    assert engine.produced == 5
+    with qtbot.waitSignal(session.ended):
         click(qtbot, opened, "run.pause")
     assert session.rows["motion"].status == "skipped"
     assert opened.sub_stages.rows["smpl"].state.text() == "converged"
 
-    with qtbot.waitSignal(session.ended, timeout=20000):
+    with qtbot.waitSignal(session.ended):
         click(qtbot, opened, "run.all")
     assert opened.runs.table.topLevelItemCount() == 2
 
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
-    with qtbot.waitSignal(session.job_done, timeout=5000):
+    with qtbot.waitSignal(session.job_done):
         click(qtbot, opened, "file.export")
     written = json.loads((folder / "5_refinement" / "refinement_results.json").read_text())
     assert written["status"] == "success"
@@ -73,7 +76,7 @@ def test_the_whole_story(
 def test_export_asks_before_it_replaces(
     opened: MainWindow, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run(None, "root")
     target = tmp_path / "out"
     target.mkdir()
@@ -93,7 +96,7 @@ def test_export_asks_before_it_replaces(
 def test_a_folder_can_be_dropped(window: MainWindow, qtbot: Any, folder: Path) -> None:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(folder))])
-    with qtbot.waitSignal(window.session.scene_changed, timeout=5000):
+    with qtbot.waitSignal(window.session.scene_changed):
         window.dropEvent(
             QDropEvent(
                 QPointF(50, 50),
@@ -109,7 +112,7 @@ def test_a_folder_can_be_dropped(window: MainWindow, qtbot: Any, folder: Path) -
 
 def test_a_bad_folder_explains_itself(opened: MainWindow, qtbot: Any, tmp_path: Path) -> None:
     scene = opened.session.scene
-    with qtbot.waitSignal(opened.session.failed, timeout=5000):
+    with qtbot.waitSignal(opened.session.failed):
         opened.files.open(tmp_path / "bad")
     (dialog,) = opened.dialogs.errors
     assert "holds no people" in dialog.message.text()
@@ -124,14 +127,14 @@ def test_a_bad_folder_explains_itself(opened: MainWindow, qtbot: Any, tmp_path: 
 
 def test_session_round_trip(opened: MainWindow, qtbot: Any, tmp_path: Path) -> None:
     opened.session.set_weight("depth", 3.0)
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run(None, "smpl")
     opened.session.playback.seek(12)
     path = tmp_path / "a.smplsession"
     opened.files.save_session_to(path)
     opened.session.set_weight("depth", 9.0)
     opened.session.reset()
-    with qtbot.waitSignal(opened.session.scene_changed, timeout=5000):
+    with qtbot.waitSignal(opened.session.scene_changed):
         opened.files.open(path)
     assert opened.session.config.lambda_depth == 3.0
     assert opened.session.playback.frame == 12
@@ -145,7 +148,7 @@ def test_session_round_trip(opened: MainWindow, qtbot: Any, tmp_path: Path) -> N
 def test_a_crashed_session_is_offered_and_comes_back(
     opened: MainWindow, qtbot: Any, tmp_path: Path
 ) -> None:
-    with qtbot.waitSignal(opened.session.ended, timeout=20000):
+    with qtbot.waitSignal(opened.session.ended):
         opened.session.run(None, "root")
     ended = subprocess.Popen([sys.executable, "-c", "pass"])
     ended.wait()
@@ -153,7 +156,7 @@ def test_a_crashed_session_is_offered_and_comes_back(
     opened.files.save_session_to(left)
     opened.session.reset()
     opened.session.set_weight("data", 5.0)
-    with qtbot.waitSignal(opened.session.scene_changed, timeout=5000):
+    with qtbot.waitSignal(opened.session.scene_changed):
         opened.dialogs.offer_recovery()
     assert opened.session.config.lambda_data == 1.0
     assert opened.session.runs[0].final_state is not None
@@ -163,9 +166,9 @@ def test_a_crashed_session_is_offered_and_comes_back(
 def test_closing_during_a_run_asks(
     opened: MainWindow, qtbot: Any, engine: RecordedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine.pace = 0.02
+    engine.wait_before("root", 3)
     opened.session.run()
-    qtbot.waitUntil(lambda: engine.produced > 0, timeout=5000)
+    qtbot.waitUntil(lambda: engine.waiting)
     monkeypatch.setattr(QMessageBox, "question", lambda *_, **__: QMessageBox.StandardButton.No)
     opened.close()
     assert opened.isVisible()
@@ -184,7 +187,7 @@ def test_twenty_windows_open_and_close(
     for _ in range(20):
         made = MainWindow(settings, RecordedEngine(), PlainView, tmp_path / "unfinished")
         made.show()
-        with qtbot.waitSignal(made.session.scene_changed, timeout=5000):
+        with qtbot.waitSignal(made.session.scene_changed):
             made.files.open(folder)
         made.session.run()
         qtbot.wait(10)
@@ -192,6 +195,7 @@ def test_twenty_windows_open_and_close(
         assert not made.isVisible()
         made.deleteLater()
         QApplication.processEvents()
+        gc.collect()
 
 
 def test_a_recording_shows_how_far_it_is_and_can_be_stopped(
@@ -201,7 +205,7 @@ def test_a_recording_shows_how_far_it_is_and_can_be_stopped(
     assert not stop.isEnabled()
     opened.exports.turntable_to(tmp_path / "turn.mp4", 500)
     assert stop.isEnabled()
-    qtbot.waitUntil(lambda: opened.status.left.text() not in ("", "0%"), timeout=20000)
+    qtbot.waitUntil(lambda: opened.status.left.text() not in ("", "0%"))
     assert opened.status.activity.text() == "Recording"
     assert opened.status.bar.isVisible()
     stop.trigger()

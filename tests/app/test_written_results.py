@@ -22,9 +22,9 @@ LEFT = Qt.MouseButton.LeftButton
 def write(window: MainWindow, qtbot: Any, folder: Path) -> Path:
     """Run, and write what the command line writes; returns the JSON."""
     session = window.session
-    with qtbot.waitSignal(session.ended, timeout=20000):
+    with qtbot.waitSignal(session.ended):
         session.run(None, "smpl")
-    with qtbot.waitSignal(session.job_done, timeout=5000):
+    with qtbot.waitSignal(session.job_done):
         window.exports.export_to(folder)
     output = session.shown_output
     assert output is not None
@@ -48,10 +48,10 @@ def refined(opened: MainWindow, folder: Path, qtbot: Any) -> MainWindow:
     (folder / "1_camera_estimation").mkdir()
     write(opened, qtbot, folder / "5_refinement")
     opened.session.undo.undo()
-    with qtbot.waitSignal(opened.session.scene_changed, timeout=5000):
+    with qtbot.waitSignal(opened.session.scene_changed):
         opened.files.open(folder)
     assert opened.session.runs == []
-    qtbot.waitUntil(lambda: len(opened.session.runs) == 1, timeout=5000)
+    qtbot.waitUntil(lambda: len(opened.session.runs) == 1)
     return opened
 
 
@@ -78,7 +78,7 @@ def test_it_stands_among_the_runs_and_can_be_returned_to(refined: MainWindow) ->
 
 def test_another_run_can_be_compared_with_it(refined: MainWindow, qtbot: Any) -> None:
     session = refined.session
-    with qtbot.waitSignal(session.ended, timeout=20000):
+    with qtbot.waitSignal(session.ended):
         session.run(None, "root")
     assert [r.number for r in session.runs] == [1, 2]
     session.compare_with(1)
@@ -90,10 +90,10 @@ def test_a_dropped_json_opens_its_folder_and_is_shown(
 ) -> None:
     other = tmp_path / "elsewhere"
     other.mkdir()
-    with qtbot.waitSignal(refined.session.scene_changed, timeout=5000):
+    with qtbot.waitSignal(refined.session.scene_changed):
         refined.files.open(other)
     drop(refined, folder / "5_refinement" / "refinement_results.json")
-    qtbot.waitUntil(lambda: refined.session.shown_run == 1, timeout=5000)
+    qtbot.waitUntil(lambda: refined.session.shown_run == 1)
     session = refined.session
     assert session.opened is not None
     assert session.opened.folder == folder
@@ -109,7 +109,7 @@ def test_a_json_from_elsewhere_is_shown_over_the_open_folder(
     assert wanted is not None
     opened.session.reset()
     drop(opened, path)
-    qtbot.waitUntil(lambda: len(opened.session.runs) == 2, timeout=5000)
+    qtbot.waitUntil(lambda: len(opened.session.runs) == 2)
     assert opened.session.shown_run == 2
     shown = opened.session.state
     assert shown is not None
@@ -141,7 +141,7 @@ def test_what_belongs_to_something_else_is_refused_with_a_reason(
         shutil.copytree(path.parent, copy)
         spoil(copy)
         opened.files.open(copy / path.name)
-        qtbot.waitUntil(lambda n=number: len(failures) == n + 1, timeout=5000)
+        qtbot.waitUntil(lambda n=number: len(failures) == n + 1)
         assert reason in failures[-1].message
         opened.dialogs.errors[0].accept()
     assert len(opened.session.runs) == 1
@@ -181,7 +181,7 @@ def test_a_spoilt_earlier_result_does_not_disturb_opening(
 ) -> None:
     failures = failures_of(refined)
     (folder / "5_refinement" / "checkpoint.npz").write_bytes(b"nothing")
-    with qtbot.waitSignal(refined.session.job_done, timeout=5000):
+    with qtbot.waitSignal(refined.session.job_done):
         refined.files.open(folder)
     assert failures == []
     assert refined.session.runs == []

@@ -62,7 +62,7 @@ def make_view(
         drawn: list[float] = []
         view.frame_drawn.connect(drawn.append)
         view.show()
-        qtbot.waitUntil(lambda: bool(drawn), timeout=10000)  # type: ignore[attr-defined]
+        qtbot.waitUntil(lambda: bool(drawn))  # type: ignore[attr-defined]
         return Shown(view, qapp)
 
     yield make

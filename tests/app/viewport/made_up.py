@@ -129,7 +129,11 @@ class Shown:
     def pixels(self) -> NDArray[np.int64]:
         """(h, w, 3) of what is on the screen now, the overlay included."""
         self.settle()
-        return rgb_of(self.view.grab().toImage())
+        picture = self.view.grab()
+        while self.view.film.busy:  # it was drawing that asked for a frame of the video
+            self.settle()
+            picture = self.view.grab()
+        return rgb_of(picture.toImage())
 
     def settle(self) -> None:
         """Draw what was asked for."""

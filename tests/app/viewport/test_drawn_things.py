@@ -184,7 +184,7 @@ def test_the_cloud_is_thin_while_moving_and_whole_again_at_rest(
     shown.settle()
     assert 0 < cloud.drawn_points <= whole / 4
     shown.view.set_moving(False)
-    qtbot.waitUntil(lambda: cloud.drawn_points == whole, timeout=3000)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: cloud.drawn_points == whole)  # type: ignore[attr-defined]
     shown.view.set_display(replace(options, depth_confidence=0.75))
     shown.settle()
     assert cloud.drawn_points == pytest.approx(0.25 * whole, rel=0.05)
