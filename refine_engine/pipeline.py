@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from refine_engine.body import load_body_model
 from refine_engine.config import RefinementConfig, read_yaml, stage5_section
 from refine_engine.errors import ConfigError, InputError, OptimizationError
-from refine_engine.exporters.results_json import write_json
+from refine_engine.exporters.results_json import OUTPUT_FOLDER, write_json
 from refine_engine.exporters.world_space import WRITER, write_world_space
 from refine_engine.importers import load_results
 from refine_engine.importers.folder import person_folders, read_json
@@ -29,7 +29,7 @@ STAGE_FOLDERS: Mapping[int, str] = {
     2: "2_tracking",
     3: "3_pose_estimation",
     4: "4_world_space",
-    5: "5_refinement",
+    5: OUTPUT_FOLDER,
 }
 ENTRY_POINTS = "smpl_refiner.stages"
 """Group of entry points named ``stage1``, ``stage2`` and ``stage3``. Each is a callable

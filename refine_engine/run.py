@@ -14,6 +14,7 @@ from refine_engine.evaluation.before_after import compare, compare_people
 from refine_engine.evaluation.sources import TRUTH_FILE
 from refine_engine.exporters.results_json import (
     CHECKPOINT_FILE,
+    OUTPUT_FOLDER,
     RESULTS_FILE,
     failure_dict,
     write_json,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from refine_engine.state import RefinementOutput, Snapshot
 
 __all__ = [
-    "OUTPUT_FOLDER",
     "FolderRun",
     "compare",
     "compare_people",
@@ -43,8 +43,6 @@ __all__ = [
     "run_refinement",
     "write_run",
 ]
-
-OUTPUT_FOLDER = "5_refinement"
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from refine_engine.batch.local import finished_outcome
 from refine_engine.batch.memory import expected_mb
 from refine_engine.batch.record import (
-    OUTPUT_FOLDER,
     can_resume,
     fingerprint,
     is_finished,
 )
 from refine_engine.batch.summary import Outcome
 from refine_engine.errors import InputError
+from refine_engine.exporters.results_json import OUTPUT_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

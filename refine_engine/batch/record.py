@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from refine_engine.errors import RefinementError
-from refine_engine.exporters.results_json import CHECKPOINT_FILE, RESULTS_FILE, write_json
+from refine_engine.exporters.results_json import (
+    CHECKPOINT_FILE,
+    OUTPUT_FOLDER,
+    RESULTS_FILE,
+    write_json,
+)
 from refine_engine.refinement.checkpoint import read_checkpoint
 
 if TYPE_CHECKING:
     from refine_engine.config import RefinementConfig
 
-OUTPUT_FOLDER = "5_refinement"
 RECORD_FILE = "batch.json"
 LOG_FILE = "batch.log"
 _NOT_INPUT = {OUTPUT_FOLDER, "exports", "track_features", "track_feats"}

@@ -16,14 +16,13 @@ from refine_engine.evaluation.engine_motion import motion_from_state
 from refine_engine.evaluation.metric_list import METRICS
 from refine_engine.evaluation.metrics import evaluate_motion, evaluate_people
 from refine_engine.evaluation.sources import (
-    RESULTS_FILE,
-    RESULTS_FOLDER,
     TRUTH_FILE,
     motion_from_ground_truth,
     motion_from_results,
     read_results,
-    results_folder,
 )
+from refine_engine.exporters.results_json import OUTPUT_FOLDER, RESULTS_FILE
+from refine_engine.exporters.stored_results import results_place
 from refine_engine.importers import load_results
 from refine_engine.importers.folder import find_results
 from refine_engine.refinement.initialisation import initialise
@@ -109,13 +108,13 @@ def evaluate_folder(
     if ground_truth is None and (folder / TRUTH_FILE).is_file():
         ground_truth = folder / TRUTH_FILE
     truth = None if ground_truth is None else motion_from_ground_truth(ground_truth, body)
-    if results is None and (folder / RESULTS_FOLDER / RESULTS_FILE).is_file():
-        results = folder / RESULTS_FOLDER
+    if results is None and (folder / OUTPUT_FOLDER / RESULTS_FILE).is_file():
+        results = folder / OUTPUT_FOLDER
     after = None if results is None else motion_from_results(results, body)
     if fps is None and after is not None:
         # The rate may have been said to the run, and "before" is where that run started.
         fps = after.fps
-    config = _config_of(None if results is None else results_folder(results))
+    config = _config_of(None if results is None else results_place(results))
     scene = load_results(found, fps=fps, body=body)
     try:
         start = initialise(scene, body, config).state

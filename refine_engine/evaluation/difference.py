@@ -12,8 +12,9 @@ import numpy as np
 from refine_engine.body import load_body_model
 from refine_engine.errors import InputError
 from refine_engine.evaluation.metric_list import METRICS
-from refine_engine.evaluation.sources import motion_from_results, read_results, results_folder
+from refine_engine.evaluation.sources import motion_from_results, read_results
 from refine_engine.evaluation.table import ABSENT, aligned, change, number
+from refine_engine.exporters.stored_results import results_place
 
 if TYPE_CHECKING:
     from refine_engine.evaluation.motion_set import MotionSet
@@ -93,7 +94,7 @@ def compare_results(
     InputError
         A folder holds no usable results, or they have nobody in common.
     """
-    places = results_folder(first), results_folder(second)
+    places = results_place(first), results_place(second)
     documents = read_results(places[0]), read_results(places[1])
     motions = []
     for place, document in zip(places, documents, strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,13 @@ from numpy.typing import NDArray
 from refine_engine.errors import InputError
 from refine_engine.evaluation.engine_motion import posed_person
 from refine_engine.evaluation.motion_set import MotionSet
+from refine_engine.exporters.results_json import CAMERAS_FILE, PERSON_FILE, RESULTS_FILE
 from refine_engine.exporters.stored_results import (
     AGAIN,
     check_camera_poses,
+    person_files,
     read_results_json,
+    results_place,
 )
 from refine_engine.geometry.rotations import matrix_from_axis_angle
 from refine_engine.safe_files import open_npz
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from refine_engine.body import BodyModel
     from refine_engine.evaluation.motion_set import PersonMotion
 
-RESULTS_FOLDER = "5_refinement"
-RESULTS_FILE = "refinement_results.json"
 TRUTH_FILE = "ground_truth.npz"
 
 _SAME_BODY_M = 0.01
@@ -114,20 +114,15 @@ def motion_from_results(folder: str | Path, body: BodyModel) -> MotionSet:
     InputError
         Files are missing, unreadable or disagree, or the run had failed.
     """
-    folder = results_folder(folder)
+    folder = results_place(folder)
     document = read_results(folder)
-    listed = document.get("people")
-    people = {}
-    for path in sorted(folder.glob("person_*/smpl_params_refined.npz")):
-        match = re.fullmatch(r"person_(\d+)", path.parent.name)
-        # Files of people whom an earlier run had, and this one has not, are not part of it.
-        if match and (listed is None or str(int(match[1])) in listed):
-            people[int(match[1])] = _refined_person(path, body)
+    files = person_files(folder, document.get("people"))
+    people = {i: _refined_person(path, body) for i, path in files.items()}
     if not people:
-        raise InputError(folder, "holds no person_*/smpl_params_refined.npz", "refine it again")
-    with open_npz(folder / "cameras_refined.npz") as file:
-        poses = _Arrays(folder / "cameras_refined.npz", file.read_all())["poses"]
-    check_camera_poses(folder / "cameras_refined.npz", poses)
+        raise InputError(folder, f"holds no person_*/{PERSON_FILE}", "refine it again")
+    with open_npz(folder / CAMERAS_FILE) as file:
+        poses = _Arrays(folder / CAMERAS_FILE, file.read_all())["poses"]
+    check_camera_poses(folder / CAMERAS_FILE, poses)
     return MotionSet(
         people=people,
         fps=float(document["world"]["fps"]),
@@ -137,21 +132,6 @@ def motion_from_results(folder: str | Path, body: BodyModel) -> MotionSet:
         alpha=float(document["scale_alpha"]),
         label=str(folder),
     )
-
-
-def results_folder(folder: str | Path) -> Path:
-    """The folder with ``refinement_results.json``: the given one or its ``5_refinement``.
-
-    Raises
-    ------
-    InputError
-        Neither has the file.
-    """
-    folder = Path(folder)
-    for place in (folder, folder / RESULTS_FOLDER):
-        if (place / RESULTS_FILE).is_file():
-            return place
-    raise InputError(folder, f"has no {RESULTS_FOLDER}/{RESULTS_FILE}", "refine it first")
 
 
 def read_results(folder: Path) -> dict[str, Any]:

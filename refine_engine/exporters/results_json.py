@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from refine_engine.state import OptimizationState, PersonState, RefinementOutput
 
 SCHEMA_VERSION = 1
+OUTPUT_FOLDER = "5_refinement"
+"""Folder of these files in a results folder, unless another is asked for."""
 RESULTS_FILE = "refinement_results.json"
 CAMERAS_FILE = "cameras_refined.npz"
 CHECKPOINT_FILE = "checkpoint.npz"

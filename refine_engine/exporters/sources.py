@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,16 @@ from refine_engine.errors import InputError
 from refine_engine.exporters.content import ExportContent, content_of_state
 from refine_engine.exporters.results_json import (
     CAMERAS_FILE,
+    OUTPUT_FOLDER,
     PERSON_FILE,
     RESULTS_FILE,
 )
 from refine_engine.exporters.stored_results import (
     AGAIN,
     check_camera_poses,
+    person_files,
     read_results_json,
+    results_place,
 )
 from refine_engine.geometry.rotations import matrix_from_axis_angle
 from refine_engine.safe_files import open_npz
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-
-_RESULTS_FOLDER = "5_refinement"
 
 
 def refined_content(folder: str | Path, *, body_file: str | Path | None = None) -> ExportContent:
@@ -48,15 +48,7 @@ def refined_content(folder: str | Path, *, body_file: str | Path | None = None) 
     InputError
         Files are missing, damaged, of a failed run, or of another body.
     """
-    folder = Path(folder)
-    places = [p for p in (folder, folder / _RESULTS_FOLDER) if (p / RESULTS_FILE).is_file()]
-    if not places:
-        raise InputError(
-            folder,
-            f"has no {_RESULTS_FOLDER}/{RESULTS_FILE}",
-            "refine it first, or export it --before refinement",
-        )
-    place = places[0]
+    place = results_place(folder, "refine it first, or export it --before refinement")
     document = _read_document(place / RESULTS_FILE)
     body = load_body_model(document["body"]["gender"], search=(body_file,))
     if document["body"]["name"] not in (None, body.name):
@@ -65,12 +57,8 @@ def refined_content(folder: str | Path, *, body_file: str | Path | None = None) 
             f"was refined with the {document['body']['name']}, not with the {body.name}",
             "name that body (--body)",
         )
-    people = {}
-    for path in sorted(place.glob(f"person_*/{PERSON_FILE}")):
-        match = re.fullmatch(r"person_(\d+)", path.parent.name)
-        # Files of people whom an earlier run had, and this one has not, are not part of it.
-        if match and str(int(match[1])) in document["people"]:
-            people[int(match[1])] = _read_person(path)
+    files = person_files(place, document["people"])
+    people = {i: _read_person(path) for i, path in files.items()}
     if len(people) != len(document["people"]) or not people:
         raise InputError(place, f"lacks a person's {PERSON_FILE}", AGAIN)
     cameras = _read(place / CAMERAS_FILE, ("poses", "intrinsics_pose", "image_size"))
@@ -125,9 +113,9 @@ def unrefined_content(
 
     found = find_results(folder)
     settings = RefinementConfig()
-    run = _earlier_run(found.root / _RESULTS_FOLDER / RESULTS_FILE)
+    run = _earlier_run(found.root / OUTPUT_FOLDER / RESULTS_FILE)
     if run is not None:
-        place = str(found.root / _RESULTS_FOLDER / RESULTS_FILE)
+        place = str(found.root / OUTPUT_FOLDER / RESULTS_FILE)
         settings = RefinementConfig.from_dict(run.get("config") or {}, where=place)
         fps = float(run["world"]["fps"]) if fps is None else fps
     scene = load_results(found, fps=fps, body=body_file)

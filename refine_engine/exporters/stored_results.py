@@ -4,19 +4,55 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from refine_engine.errors import InputError
+from refine_engine.exporters.results_json import OUTPUT_FOLDER, PERSON_FILE, RESULTS_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Container, Iterable
 
     from numpy.typing import NDArray
 
 AGAIN = "refine it again with this program"
+
+
+def results_place(folder: str | Path, otherwise: str = "refine it first") -> Path:
+    """The folder with ``refinement_results.json``: the given one or its ``5_refinement``.
+
+    Raises
+    ------
+    InputError
+        Neither has the file; ``otherwise`` is what to do then.
+    """
+    folder = Path(folder)
+    for place in (folder, folder / OUTPUT_FOLDER):
+        if (place / RESULTS_FILE).is_file():
+            return place
+    raise InputError(folder, f"has no {OUTPUT_FOLDER}/{RESULTS_FILE}", otherwise)
+
+
+def person_files(place: Path, listed: Container[str] | None) -> dict[int, Path]:
+    """Files of the people of a run, by their ids.
+
+    Parameters
+    ----------
+    place
+        Folder of the results.
+    listed
+        Ids, as text, that the document has; None = all. Files of people whom an earlier run had,
+        and this one has not, are not part of it.
+    """
+    found = {}
+    for path in sorted(place.glob(f"person_*/{PERSON_FILE}")):
+        match = re.fullmatch(r"person_(\d+)", path.parent.name)
+        if match and (listed is None or str(int(match[1])) in listed):
+            found[int(match[1])] = path
+    return found
 
 
 def read_results_json(
