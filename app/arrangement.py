@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from app.main_window import MainWindow
 
 
+_SLACK = 3
+"""Pixels that borders between docks, and their rounding, take of each of them."""
+_NUMBERS = 110
+"""Pixels that the numbers below the people take after a run."""
+
+
 def make_docks(window: MainWindow) -> dict[str, Dock]:
     """The eight docks in their default places."""
     left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
@@ -40,8 +46,7 @@ def make_docks(window: MainWindow) -> dict[str, Dock]:
     window.tabifyDockWidget(docks["scale"], docks["runs"])
     window.tabifyDockWidget(docks["runs"], docks["report"])
     docks["scale"].raise_()
-    for tabs in window.findChildren(QTabBar):
-        tabs.setAccessibleName("Panels that share this place")
+    name_tabs(window)
     _merge_title(docks["timeline"], window.timeline.transport)
     docks["weights"].title.extra.addWidget(window.weights.preset_button)
     for button in (window.sub_stages.settings_button, window.sub_stages.part_button):
@@ -66,13 +71,56 @@ def size_docks(window: MainWindow) -> None:
     wide, tall = window.width() >= 1500, window.height() >= 930
     columns = [scaled(width) for width in ((415, 350) if wide else (330, 300))]
     # Large text in a small window: the view is what one looks at.
+    columns[0] = min(columns[0], max(330, round(window.width() / 2.6)))
     columns[1] = min(columns[1], max(300, window.width() // 4))
     window.resizeDocks([docks["sub_stages"], docks["losses"]], columns, horizontal)
-    heights = [266, 316, 300] if tall else [214, 264, 220]
-    window.resizeDocks([docks[k] for k in ("sub_stages", "weights", "people")], heights, vertical)
-    answers = [430, 290] if tall else [310, 230]
+    _fill_left_column(window)
+    answers = [430, 290] if tall else [254, 292]
     window.resizeDocks([docks["losses"], docks["scale"]], answers, vertical)
     window.resizeDocks([docks["timeline"]], [scaled(150)], vertical)
+
+
+def _fill_left_column(window: MainWindow) -> None:
+    """All rows of the left column where they fit, lower ones where they only then do.
+
+    Where not even those fit, people stand behind the weights, as a tab.
+    """
+    docks, panels = window.docks, (window.sub_stages, window.weights, window.people)
+    column = [docks[key] for key in ("sub_stages", "weights", "people")]
+    titles = [dock.title.sizeHint().height() + _SLACK for dock in column]
+    bars = (window.menuBar(), window.toolbar, window.statusBar())
+    room = window.height() - sum(bar.sizeHint().height() for bar in bars if bar is not None)
+    full = [t + p.full_height() for t, p in zip(titles, panels, strict=True)]
+    low = [t + p.low_height() for t, p in zip(titles, panels, strict=True)]
+    vertical = Qt.Orientation.Vertical
+    _stack(window, column[1], column[2], sum(low) > room)
+    if sum(low) > room:
+        window.resizeDocks(column[:2], [low[0], room - low[0]], vertical)
+        return
+    # People last: their rows, and the numbers after a run, take what is left.
+    heights = full if sum(full) + scaled(_NUMBERS) <= room else low
+    window.resizeDocks(column, [*heights[:2], room - sum(heights[:2])], vertical)
+
+
+def _stack(window: MainWindow, first: Dock, second: Dock, stacked: bool) -> None:
+    """Put a dock behind another one as a tab, or below it again; floating ones are left alone."""
+    if first.isFloating() or second.isFloating() or first.isHidden() or second.isHidden():
+        return
+    if stacked == (second in window.tabifiedDockWidgets(first)):
+        return
+    if stacked:
+        window.tabifyDockWidget(first, second)
+        first.raise_()
+        name_tabs(window)
+    else:
+        window.splitDockWidget(first, second, Qt.Orientation.Vertical)
+
+
+def name_tabs(window: MainWindow) -> None:
+    """For those who hear the window."""
+    for tabs in window.findChildren(QTabBar):
+        if not tabs.accessibleName():
+            tabs.setAccessibleName("Panels that share this place")
 
 
 def make_menus(window: MainWindow) -> QMenu:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtGui import QResizeEvent
+from PyQt6.QtWidgets import QBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.action_button import ActionButton
 from app.actions import ActionRegistry, icon
@@ -31,22 +32,27 @@ class EmptyState(QWidget):
         )
         text.setProperty("role", "quiet")
         text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        text.setWordWrap(True)
         outer.addWidget(self.picture)
         outer.addSpacing(6)
         outer.addWidget(title)
         outer.addSpacing(2)
         outer.addWidget(text)
         outer.addSpacing(12)
-        row = QHBoxLayout()
-        row.addStretch(1)
-        row.addWidget(ActionButton(registry["file.open"], "Open folder…", self))
-        row.addWidget(ActionButton(registry["file.sample"], "Try a sample…", self))
+        self._ways = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._ways.addStretch(1)
+        self._buttons = [
+            ActionButton(registry["file.open"], "Open folder…", self),
+            ActionButton(registry["file.sample"], "Try a sample…", self),
+        ]
         self._last = registry["file.reopen_last"]
         self.reopen = ActionButton(self._last, "Reopen last session", self)
         self._last.changed.connect(self._show_last)
-        row.addWidget(self.reopen)
-        row.addStretch(1)
-        outer.addLayout(row)
+        self._buttons.append(self.reopen)
+        for button in self._buttons:
+            self._ways.addWidget(button)
+        self._ways.addStretch(1)
+        outer.addLayout(self._ways)
         outer.addSpacing(14)
         self.recent = QVBoxLayout()
         self.recent.setSpacing(0)
@@ -56,6 +62,21 @@ class EmptyState(QWidget):
 
     def _show_last(self) -> None:
         self.reopen.setVisible(self._last.isEnabled())
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Fit again."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Buttons below one another where they do not fit beside one another."""
+        shown = [button for button in self._buttons if not button.isHidden()]
+        needed = sum(button.sizeHint().width() + self._ways.spacing() for button in shown)
+        ways = QBoxLayout.Direction
+        wanted = ways.LeftToRight if needed + 24 <= self.width() else ways.TopToBottom
+        if wanted != self._ways.direction():
+            self._ways.setDirection(wanted)
 
     def show_recent(self, folders: list[str]) -> None:
         """Offer the folders opened last."""
@@ -76,3 +97,4 @@ class EmptyState(QWidget):
         self.picture.setPixmap(
             icon("folder-large", theme, theme.disabled, 64).pixmap(QSize(64, 64))
         )
+        self._fit()

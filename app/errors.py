@@ -16,6 +16,7 @@ from types import TracebackType
 
 from PyQt6.QtCore import QT_VERSION_STR, QObject, pyqtSignal
 
+from app.interruption import ProgramEnds
 from app.wording import error_in_window_words
 from refine_engine.errors import RefinementError, SeveralResultsError
 
@@ -107,6 +108,8 @@ class ExceptionCatcher(QObject):
         if issubclass(kind, KeyboardInterrupt):
             sys.__excepthook__(kind, error, trace)
             return
+        if issubclass(kind, ProgramEnds):
+            return  # raised where a library calls Python and shows what was raised itself
         error = error.with_traceback(trace)
         log.error("unhandled exception", exc_info=error)
         self.caught.emit(report("Something went wrong", error))

@@ -73,6 +73,7 @@ class MainWindow(QMainWindow):
         self.engine = engine if engine is not None else Engine()
         self.session = Session(self.engine, self)
         self.theme = theme.resolve(cast("theme.ThemeName", settings.preferences.theme))
+        self._font_px = settings.preferences.font_px
         self._closing = False
         self.registry = ActionRegistry(self)
         self.viewing = Viewing(self)
@@ -198,6 +199,10 @@ class MainWindow(QMainWindow):
         self.session.body_folder = preferences.body_folder
         self.autosave.start(preferences.autosave_seconds)
         self._apply_theme(preferences)
+        if preferences.font_px != self._font_px:
+            # Rows of another height want other shares of the window.
+            self._font_px = preferences.font_px
+            arrangement.size_docks(self)
 
     def _apply_theme(self, preferences: Preferences) -> None:
         self.theme = theme.resolve(cast("theme.ThemeName", preferences.theme))
@@ -284,6 +289,7 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         self._closing = True
+        self.settings.preferences_changed.disconnect(self.apply_preferences)
         self.session.undo.indexChanged.disconnect()
         self.settings.set_layout(self.saveGeometry(), self.saveState())
         self.exports.stop()

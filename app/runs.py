@@ -9,6 +9,7 @@ from typing import Literal
 from app.loss_curves import SubStageCurves
 from app.mailbox import LossRecord
 from refine_engine.config import ENABLE_KEYS, ITERATION_KEYS, RefinementConfig
+from refine_engine.refinement.window_lengths import window_lengths
 from refine_engine.state import (
     SUBSTAGES,
     OptimizationState,
@@ -238,6 +239,19 @@ def is_enabled(config: RefinementConfig, sub_stage: SubStage) -> bool:
 def iteration_cap(config: RefinementConfig, sub_stage: SubStage) -> int | None:
     """Upper bound on a sub-stage's iterations; None for ``init``."""
     return None if sub_stage == "init" else int(getattr(config, ITERATION_KEYS[sub_stage]))
+
+
+def prior_windows(config: RefinementConfig, frames: int) -> int:
+    """How many windows of time the motion prior goes through in a clip; its cap holds for each."""
+    if frames == 0:
+        return 1
+    lengths = window_lengths(
+        config.motion_prior_chunk_size,
+        config.humor_horizon_max,
+        frames,
+        rolled_out=config.motion_prior_mode == "rollout",
+    )
+    return len(lengths)
 
 
 def only_between(

@@ -117,7 +117,7 @@ class Session(Shown):
         self.show_scene(opened)
 
     def _on_open_failed(self, folder: Path, error: BaseException) -> None:
-        failure = report(f"{folder.name or folder} could not be opened", error)
+        failure = report(f"“{folder.name or folder}” could not be opened", error)
         self.failed.emit(failure)
 
     # Settings, with undo

@@ -165,7 +165,8 @@ def style_sheet(theme: Theme, font_px: int = 13) -> str:
         "px": font_px,
         "small": max(font_px - 2, 9),
         "title": round(17 * font_px / 13),
-        "big": round(21 * font_px / 13),
+        # Large already: it grows by as much as the text, or it would push out what is beside it.
+        "big": font_px + 8,
     }
     return template.substitute({**values, **sizes}, icons=icons, mono=monospace_family())
 

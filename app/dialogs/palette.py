@@ -17,6 +17,9 @@ from PyQt6.QtWidgets import (
 )
 
 from app.actions import ActionRegistry, Command
+from app.panels.dock import scaled
+
+_RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
 
 def matches(query: str, text: str) -> bool:
@@ -46,7 +49,7 @@ class PaletteDialog(QDialog):
         self.setObjectName("palette")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._registry = registry
-        self.resize(560, 380)
+        self.resize(scaled(560), scaled(400))
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
         self.query = QLineEdit(self)
@@ -69,6 +72,8 @@ class PaletteDialog(QDialog):
         self.query.textChanged.connect(self._fill)
         self.query.returnPressed.connect(self._run)
         self.list.itemClicked.connect(lambda *_: self._run())
+        # Rows are as high as the style says only once it is known.
+        self.list.ensurePolished()
         self._fill("")
         self.query.setFocus()
 
@@ -89,7 +94,7 @@ class PaletteDialog(QDialog):
             text = f"{mark}{where}{self._registry.title(command.key)}"
             item = QTreeWidgetItem([text, f"{shortcut} "])
             item.setForeground(1, quiet)
-            item.setTextAlignment(1, int(Qt.AlignmentFlag.AlignRight))
+            item.setTextAlignment(1, _RIGHT)
             item.setData(0, Qt.ItemDataRole.UserRole, command.key)
             for at in (0, 1):
                 item.setToolTip(at, command.tip)

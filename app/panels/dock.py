@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtGui import QFontMetrics, QResizeEvent
+from PyQt6.QtCore import QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import (
     QApplication,
     QDockWidget,
@@ -23,8 +23,8 @@ from app.theme import Theme
 GUTTER = 10
 ROW_HEIGHT = 31
 """Of a row of text of 13 pixels; see :func:`scaled`."""
-COMPACT_HEIGHT = 25
-"""The same where there is too little room for all rows."""
+COMPACT_ROOM = 9
+"""Beside the text, in rows where there is too little room for all of them."""
 _TEXT = 13
 
 
@@ -65,8 +65,10 @@ class DockTitle(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         """Redraw the two buttons."""
-        self.float_button.setIcon(icon("float", theme, theme.disabled))
-        self.close_button.setIcon(icon("close", theme, theme.disabled))
+        for button, name in ((self.float_button, "float"), (self.close_button, "close")):
+            button.setFixedSize(scaled(18), scaled(18))
+            button.setIconSize(QSize(scaled(10), scaled(10)))
+            button.setIcon(icon(name, theme, theme.disabled))
 
 
 class Dock(QDockWidget):
@@ -113,6 +115,10 @@ class ScrollPanel(QScrollArea):
         """Pixels that all rows take at their usual height; 0 = they have none to be changed."""
         return 0
 
+    def low_height(self) -> int:
+        """The same of rows that are as low as they can be."""
+        return self.full_height()
+
     def set_compact(self, compact: bool) -> None:
         """Rows in their usual height, or lower; what is left out of them stays in tool tips."""
         self.compact = compact
@@ -146,7 +152,8 @@ class ScrollPanel(QScrollArea):
 
 def row_height(compact: bool) -> int:
     """Of one row, for the text size in use."""
-    return scaled(COMPACT_HEIGHT if compact else ROW_HEIGHT)
+    # Large text in little room: the text keeps its size, what is around it does not grow with it.
+    return round(1.2 * scaled(_TEXT)) + COMPACT_ROOM if compact else scaled(ROW_HEIGHT)
 
 
 def scaled(pixels: int) -> int:
@@ -162,13 +169,30 @@ def label(text: str = "", role: str = "", parent: QWidget | None = None) -> QLab
     return found
 
 
+class NumberLabel(QLabel):
+    """A right-aligned number as wide as its widest text, so that columns do not jump."""
+
+    def __init__(self, widest: str, role: str) -> None:
+        super().__init__()
+        self._widest = widest
+        self.setProperty("role", role)
+        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+
+    def minimumSizeHint(self) -> QSize:
+        """Of the widest text, in the font in use."""
+        self.ensurePolished()
+        hint = super().minimumSizeHint()
+        hint.setWidth(max(hint.width(), self.fontMetrics().horizontalAdvance(self._widest) + 2))
+        return hint
+
+    def sizeHint(self) -> QSize:
+        """The same."""
+        return self.minimumSizeHint()
+
+
 def number_label(widest: str, role: str = "number") -> QLabel:
-    """A right-aligned number as wide as ``widest``, so that columns do not jump."""
-    found = label("", role)
-    found.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-    found.ensurePolished()
-    found.setMinimumWidth(QFontMetrics(found.font()).horizontalAdvance(widest) + 2)
-    return found
+    """A :class:`NumberLabel`."""
+    return NumberLabel(widest, role)
 
 
 def restyle(widget: QWidget, **properties: object) -> None:

@@ -43,6 +43,7 @@ class LossLegend(QLabel):
             line = "line-through" if off else "none"
             parts.append(
                 f'<span style="white-space:nowrap"><span style="color:{colour}">▬</span>&nbsp;'
-                f'<a href="{name}" style="color:{text};text-decoration:{line}">{name}</a></span>'
+                f'<a href="{name}" style="color:{text};text-decoration:{line}">{name}</a>'
+                "&nbsp;&nbsp;</span>"
             )
-        self.setText(" &nbsp; ".join(parts))
+        self.setText(" ".join(parts))

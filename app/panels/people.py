@@ -7,13 +7,15 @@ from PyQt6.QtGui import QKeyEvent, QMouseEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from app.actions import icon
-from app.panels.dock import ScrollPanel, label, number_label, restyle, row_height
+from app.panels.dock import ScrollPanel, label, number_label, restyle, row_height, scaled
 from app.session import Session
 from app.theme import DARK, Theme
 
 _SHOWN = ("jitter,", "foot sliding", "penetration", "contacts above", "WA-MPJPE100, SE")
 """Metrics that fit here; the Runs panel has all of them."""
 
+_FEW = 3
+"""People of whom one wants to see all rows."""
 
 _TRUE_JITTER = "jitter of the truth"
 
@@ -44,8 +46,6 @@ class PersonRow(QFrame):
         self.height_ = number_label("1.75 m", "quiet-number")
         self.likelihood = number_label("0.00", "quiet-number")
         self.eye = QToolButton(self)
-        self.eye.setFixedSize(22, 22)
-        self.eye.setIconSize(QSize(15, 15))
         self.frames.setToolTip("Frames with a measurement, of all frames of the clip")
         self.height_.setToolTip("Standing height in metres, from the shape coefficients")
         self.likelihood.setToolTip(
@@ -185,6 +185,9 @@ class PeoplePanel(ScrollPanel):
     def set_theme(self, theme: Theme) -> None:
         """Icons in the theme's colours."""
         self._theme = theme
+        for row in self.rows.values():
+            row.eye.setFixedSize(scaled(22), scaled(22))
+            row.eye.setIconSize(QSize(scaled(15), scaled(15)))
         self._show()
         self.set_compact(self.full_height() > self.height() > 1)
 
@@ -192,6 +195,10 @@ class PeoplePanel(ScrollPanel):
         """Of the rows and the numbers below them."""
         numbers = 0 if self.numbers.isHidden() else self.numbers.sizeHint().height()
         return len(self.rows) * row_height(False) + numbers + 6
+
+    def low_height(self) -> int:
+        """Of a few rows: the others, and the numbers, can be scrolled to."""
+        return max(min(len(self.rows), _FEW), 1) * row_height(True) + 6
 
     def set_compact(self, compact: bool) -> None:
         """Low rows."""

@@ -16,9 +16,10 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from app.panels.dock import GUTTER, label, loss_text
+from app.panels.dock import GUTTER, label, loss_text, scaled
 from app.runs import RunRecord, differences
 from app.session import Session
+from app.theme import Theme
 from app.wording import in_window_words
 from refine_engine.config import RefinementConfig
 
@@ -42,7 +43,6 @@ class RunsPanel(QWidget):
         self.table.setRootIsDecorated(False)
         self.table.setHeaderLabels(list(_COLUMNS))
         self.table.setAccessibleName("Runs")
-        self.table.setMinimumHeight(112)  # three runs
         header = self.table.header()
         if header is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -155,8 +155,9 @@ class RunsPanel(QWidget):
         if record is not None:
             self._session.compare_with(record.number if on else None)
 
-    def set_theme(self, theme) -> None:
-        """Nothing is painted by hand here."""
+    def set_theme(self, _theme: Theme) -> None:
+        """Three runs, or one where large text leaves no room for the plots above."""
+        self.table.setMinimumHeight(112 if scaled(10) < 13 else scaled(56))
 
 
 def notes_of(record: RunRecord) -> list[str]:

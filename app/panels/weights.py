@@ -259,6 +259,10 @@ class WeightsPanel(ScrollPanel):
         """Of the nine rows."""
         return len(self.rows) * row_height(False) + 6
 
+    def low_height(self) -> int:
+        """The same without meanings."""
+        return len(self.rows) * row_height(True) + 6
+
     def set_compact(self, compact: bool) -> None:
         """Low rows show no meanings."""
         super().set_compact(compact)

@@ -80,7 +80,8 @@ class Annotations:
         if bars:
             corner = (size[0] - overlay.EDGE, size[1] - overlay.EDGE)
             if options.axes and not drawing.through:
-                corner = (corner[0], corner[1] - overlay.BAR_HEIGHT * grown(font))
+                above = overlay.BAR_HEIGHT * grown(font) + overlay.bar_lift(size[0], font)
+                corner = (corner[0], corner[1] - above)
             paint_colour_bars(painter, theme, font, corner, bars)
 
     def _bars(self) -> list[ColourBar]:

@@ -32,6 +32,8 @@ BAR_PIXELS = 130.0
 """The scale bar is at most this long."""
 CAPTION_HEIGHT = 30.0
 """The window writes a line into the lower left corner."""
+CAPTION_WIDTH = 320.0
+"""In a view that has no room for so much beside the scale bar, the bar stands above that line."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,12 @@ def bar_length(metres_per_pixel: float) -> float:
     return fitting[-1] if fitting else BAR_LENGTHS[0]
 
 
+def bar_lift(width: float, font: QFont) -> float:
+    """How much higher than usual the scale bar stands in a view of this width, pixels."""
+    narrow = width < CAPTION_WIDTH * grown(font) + BAR_PIXELS + 2 * EDGE
+    return CAPTION_HEIGHT * grown(font) if narrow else 0.0
+
+
 def paint_scale_bar(
     painter: QPainter,
     theme: Theme,
@@ -153,7 +161,8 @@ def paint_scale_bar(
     metres = bar_length(metres_per_pixel)
     pixels = metres / metres_per_pixel
     below = round(16 * grown(font))
-    x1, y = round(size[0] - EDGE) + 0.5, round(size[1] - EDGE - below + 2) + 0.5
+    bottom = size[1] - EDGE - bar_lift(size[0], font)
+    x1, y = round(size[0] - EDGE) + 0.5, round(bottom - below + 2) + 0.5
     x0 = x1 - round(pixels)
     painter.setPen(QPen(QColor(theme.quiet), 1.2))
     painter.drawLine(QPointF(x0, y), QPointF(x1, y))
