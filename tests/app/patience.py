@@ -22,14 +22,14 @@ class PatientBot(QtBot):
 
     patience_ms = PATIENCE_MS
 
-    def waitSignal(self, signal: Any, *, timeout: int | None = None, **more: Any) -> Any:
+    def waitSignal(self, signal: Any, *, timeout: int = 0, **more: Any) -> Any:
         """Wait for a signal when the block is left."""
-        return super().waitSignal(signal, timeout=timeout or self.patience_ms, **more)
+        return super().waitSignal(signal, timeout=max(timeout, self.patience_ms), **more)
 
-    def waitSignals(self, signals: Any, *, timeout: int | None = None, **more: Any) -> Any:
+    def waitSignals(self, signals: Any, *, timeout: int = 0, **more: Any) -> Any:
         """Wait for all of several signals when the block is left."""
-        return super().waitSignals(signals, timeout=timeout or self.patience_ms, **more)
+        return super().waitSignals(signals, timeout=max(timeout, self.patience_ms), **more)
 
-    def waitUntil(self, callback: Callable[[], Any], *, timeout: int | None = None) -> None:
+    def waitUntil(self, callback: Callable[[], Any], *, timeout: int = 0) -> None:
         """Let events happen until the callback is true, or makes all its assertions."""
-        super().waitUntil(callback, timeout=timeout or self.patience_ms)
+        super().waitUntil(callback, timeout=max(timeout, self.patience_ms))

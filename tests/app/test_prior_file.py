@@ -18,7 +18,7 @@ from refine_engine.evaluation.synthetic.options import SampleOptions
 from refine_engine.warm import compile_kernels
 from tests.refine_engine.motion_prior.humor.random_motion import random_networks
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from app.settings import Settings
 from refine_engine.evaluation.synthetic.options import SampleOptions
 from refine_engine.warm import compile_kernels
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.slow
 LEFT = Qt.MouseButton.LeftButton
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from refine_engine.batch import local
 from refine_engine.batch.local import Job, LocalRunner
+from refine_engine.batch.memory import peak_mb
 from refine_engine.batch.summary import Outcome, summary_csv, summary_dict, summary_table
 
 SUCCESS = """
@@ -85,7 +86,7 @@ TOGETHER = (
 import pathlib, sys, time
 folder = pathlib.Path(sys.argv[1])
 (folder / "began").touch()
-end = time.monotonic() + 20
+end = time.monotonic() + 100
 while len(list(folder.parent.glob("*/began"))) < WANTED and time.monotonic() < end:
     time.sleep(0.01)
 time.sleep(0.3)
@@ -129,9 +130,31 @@ def test_processes_that_turn_out_small_make_room(
     assert runner.most_at_once == 2
 
 
+WATCHED = """
+import pathlib, sys, time
+block = b"x" * 80_000_000
+folder = pathlib.Path(sys.argv[1])
+(folder / "began").touch()
+end = time.monotonic() + 100
+while not (folder / "seen").exists() and time.monotonic() < end:
+    time.sleep(0.01)
+"""
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
-def test_peaks_of_memory_are_measured(tmp_path: Path) -> None:
-    code = "import time; block = b'x' * 80_000_000; time.sleep(0.5)\n" + SUCCESS
+def test_peaks_of_memory_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process stays until its memory was looked at."""
+
+    def look(pid: int) -> float:
+        seen = peak_mb(pid)
+        if (tmp_path / "a" / "began").exists():
+            # What was seen before may have been the interpreter alone.
+            seen = peak_mb(pid)
+            (tmp_path / "a" / "seen").touch()
+        return seen
+
+    monkeypatch.setattr(local, "peak_mb", look)
+    code = WATCHED + SUCCESS
     (outcome,) = LocalRunner(1).run([job(tmp_path / "a", code)])
     assert outcome.peak_memory_mb is not None
     assert 75 < outcome.peak_memory_mb < 150
@@ -162,7 +185,7 @@ def test_an_interruption_keeps_what_runs_and_starts_nothing_more(tmp_path: Path)
     jobs = [job(tmp_path / "a", STAYS), job(tmp_path / "b", SUCCESS)]
 
     def interrupt() -> None:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 100
         while not (tmp_path / "a" / "began").exists() and time.monotonic() < end:
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
 from refine_engine.errors import ConfigError
 from refine_engine.refinement.control import RunControl
+
+PATIENCE_S = 60.0
+"""Waiting ends as soon as there is nothing more to wait for."""
 
 
 def _counting_loop(control: RunControl) -> tuple[threading.Thread, list[int], Callable[[], bool]]:
@@ -21,7 +25,7 @@ def _counting_loop(control: RunControl) -> tuple[threading.Thread, list[int], Ca
 
     thread = threading.Thread(target=work)
     thread.start()
-    return thread, done, lambda: moved.wait(5)
+    return thread, done, lambda: moved.wait(PATIENCE_S)
 
 
 def test_a_fresh_control_lets_everything_pass() -> None:
@@ -38,13 +42,12 @@ def test_step_iteration_grants_exactly_one_turn_each() -> None:
     thread, done, _ = _counting_loop(control)
     for expected in (1, 2, 3):
         control.step_iteration()
-        for _ in range(500):
-            if len(done) == expected and control.paused:
-                break
-            threading.Event().wait(0.005)
+        end = time.monotonic() + PATIENCE_S
+        while not (len(done) == expected and control.paused) and time.monotonic() < end:
+            time.sleep(0.005)
         assert len(done) == expected
     control.stop()
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
     assert len(done) == 3
 
@@ -64,7 +67,7 @@ def test_ending_wakes_a_paused_engine(ending: str) -> None:
     control.pause()
     thread, done, _ = _counting_loop(control)
     getattr(control, ending)()
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
     assert not done
     assert control.verdict == ending
@@ -77,7 +80,7 @@ def test_resume_lets_a_paused_engine_go_on() -> None:
     control.resume()
     assert wait()
     control.stop()
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert done
 
 
@@ -121,7 +124,7 @@ def test_a_pause_also_holds_inside_an_iteration_but_not_inside_a_step() -> None:
     holder.start()
     assert not passed.wait(0.05)
     control.step_iteration()
-    assert passed.wait(5.0)
+    assert passed.wait(PATIENCE_S)
     holder.join()
     assert control.paused, "the step is used up by the iteration that was under way"
     control.hold()
