@@ -104,8 +104,10 @@ def _fill_left_column(window: MainWindow) -> None:
 
 def _stack(window: MainWindow, first: Dock, second: Dock, stacked: bool) -> None:
     """Put a dock behind another one as a tab, or below it again; floating ones are left alone."""
-    if first.isFloating() or second.isFloating() or first.isHidden() or second.isHidden():
-        return
+    for dock in (first, second):
+        shown = dock.toggleViewAction()  # a tab that is not in front counts as hidden
+        if dock.isFloating() or (shown is not None and not shown.isChecked()):
+            return
     if stacked == (second in window.tabifiedDockWidgets(first)):
         return
     if stacked:
@@ -113,7 +115,10 @@ def _stack(window: MainWindow, first: Dock, second: Dock, stacked: bool) -> None
         first.raise_()
         name_tabs(window)
     else:
-        window.splitDockWidget(first, second, Qt.Orientation.Vertical)
+        # Qt splits no place that is shared by tabs: it is left, then taken again below.
+        window.removeDockWidget(second)
+        window.addDockWidget(window.dockWidgetArea(first), second)
+        second.show()
 
 
 def name_tabs(window: MainWindow) -> None:
