@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from refine_engine.errors import InputError
-from refine_engine.geometry.cameras import camera_centers
-from refine_engine.geometry.rotations import geodesic_angle, nearest_rotation
+from refine_engine.geometry.rotations import nearest_rotation
+from refine_engine.importers.camera_findings import judged_cameras
 from refine_engine.importers.folder import read_json
 from refine_engine.importers.image_size import find_image_size
+from refine_engine.importers.raw_cameras import RawCameras
 from refine_engine.safe_files import ArrayFile, find_npz, open_npz
 
 if TYPE_CHECKING:
@@ -21,37 +21,10 @@ if TYPE_CHECKING:
     from refine_engine.scene import Array
 
 _RERUN = "run Stage 1 (camera estimation) again"
-_IDENTITY = 1e-6
 _SHORTEST = 0.05
 """Smallest focal length as a share of the longer side of the image; it sees 168 degrees."""
 _LONGEST = 1000.0
 """Largest one; it sees a twentieth of a degree."""
-_OPENGL = np.diag([1.0, -1.0, -1.0])
-_NO_GEOMETRY = 1.05
-"""Mean VGGT confidence below which it found no reliable geometry (1 is its floor)."""
-
-
-@dataclass(frozen=True)
-class RawCameras:
-    """Cameras as the folder gives them: reconstruction world and unit."""
-
-    R: Array
-    """(T, 3, 3) world (reconstruction) to camera."""
-    t: Array
-    """(T, 3) reconstruction units."""
-    K: Array
-    """(T, 3, 3) pixels."""
-    image_size: tuple[int, int]
-    """(height, width)."""
-    method: str
-    """"vggt", "droid", or "" where not said."""
-    estimated: bool
-    confidence: Array | None = None
-
-    @property
-    def num_frames(self) -> int:
-        """Number of cameras T."""
-        return len(self.R)
 
 
 def read_cameras(stage: Path, findings: FindingList) -> RawCameras:
@@ -100,7 +73,7 @@ def read_cameras(stage: Path, findings: FindingList) -> RawCameras:
     _check_focal(path, K, size)
     method = str(metadata.get("method_used", "")).lower()
     cameras = RawCameras(R, t, K, size, method, True, confidence)
-    return _judged(cameras, metadata, findings)
+    return judged_cameras(cameras, metadata, findings)
 
 
 def _check_focal(path: Path, K: Array, size: tuple[int, int]) -> None:
@@ -117,100 +90,6 @@ def _check_focal(path: Path, K: Array, size: tuple[int, int]) -> None:
         f"{size[1]} x {size[0]}" + (", as after division by the image's size" if divided else ""),
         "give them in pixels of the video",
     )
-
-
-def static_cameras(
-    num_frames: int, image_size: tuple[int, int], focal: float | None = None
-) -> RawCameras:
-    """Identity cameras for a folder without Stage 1; the default focal is the image diagonal."""
-    height, width = image_size
-    f = float(np.hypot(height, width)) if focal is None else focal
-    K = np.array([[f, 0.0, width / 2], [0.0, f, height / 2], [0.0, 0.0, 1.0]])
-    return RawCameras(
-        np.tile(np.eye(3), (num_frames, 1, 1)),
-        np.zeros((num_frames, 3)),
-        np.tile(K, (num_frames, 1, 1)),
-        image_size,
-        "",
-        estimated=False,
-    )
-
-
-def _judged(cameras: RawCameras, metadata: Mapping[str, Any], findings: FindingList) -> RawCameras:
-    T = cameras.num_frames
-    stated = metadata.get("num_frames")
-    if isinstance(stated, int) and stated != T:
-        findings.reported(
-            "B22",
-            abs(stated - T),
-            f"Stage 1's metadata speaks of {stated} frames, there are {T} cameras, which count.",
-        )
-    if cameras.method == "droid":
-        findings.discarded(
-            "B20",
-            T,
-            "The cameras come from the DROID fallback, whose poses are written in the wrong order; "
-            "they were replaced by a static camera.",
-        )
-        return replace(
-            cameras, R=np.tile(np.eye(3), (T, 1, 1)), t=np.zeros((T, 3)), estimated=False
-        )
-    moving = geodesic_angle(np.eye(3), cameras.R) + np.linalg.norm(cameras.t, axis=-1)
-    if (moving < _IDENTITY).all():
-        if T > 1:
-            findings.reported(
-                "B23",
-                T,
-                "Every camera is exactly the identity: it was not estimated and counts as static.",
-            )
-            return replace(cameras, estimated=False)
-        return cameras
-    if geodesic_angle(_OPENGL, cameras.R[:1])[0] < 1e-3:
-        findings.reported(
-            "axes",
-            T,
-            "The first camera is turned by exactly 180 degrees about x. That is right where the "
-            "world is Y up; cameras in OpenGL's axes (y up, looking along -z) look the same and "
-            "have to be stored in OpenCV's: diag(1, -1, -1) times each of them.",
-        )
-    findings.reported(
-        "B3",
-        T,
-        "Bodies are in metres but the cameras and depth are in the reconstruction's own unit; "
-        "the scale alpha is kept apart and estimated.",
-    )
-    centres = camera_centers(cameras.R, cameras.t)
-    off = float(np.linalg.norm(centres - cameras.t, axis=-1).max())
-    if off > 1e-3:
-        findings.reported(
-            "B21",
-            T,
-            "Camera positions are -R^T t; plots that show poses[:, :3, 3] directly are off by up "
-            f"to {off:.3g} units.",
-        )
-    ratio = float(np.median(cameras.K[:, 0, 0] / cameras.K[:, 1, 1]))
-    if abs(ratio - 1) > 0.05:
-        height, width = cameras.image_size
-        cause = (
-            " because the image was squashed to a square before the reconstruction"
-            if abs(ratio * height / width - 1) < 0.1
-            else ""
-        )
-        findings.reported(
-            "B4",
-            T,
-            f"The focal lengths differ (fx/fy = {ratio:.2f}){cause}; the reconstruction "
-            "is stretched, which no scale can undo: run Stage 1 again with the aspect ratio kept.",
-        )
-    confidence = cameras.confidence
-    if confidence is not None and float(confidence.mean()) < _NO_GEOMETRY:
-        findings.reported(
-            "B13",
-            int((confidence < _NO_GEOMETRY).sum()),
-            f"The mean depth confidence is {float(confidence.mean()):.3f} and 1 means none: VGGT "
-            "found no reliable geometry.",
-        )
-    return cameras
 
 
 def _metadata(path: Path, findings: FindingList) -> Mapping[str, Any]:
@@ -285,12 +164,7 @@ def _intrinsics(path: Path, arrays: ArrayFile, count: int) -> Array:
         if K.shape == (3, 3):
             K = np.tile(K, (count, 1, 1))
     elif "f" in arrays:
-        f = np.broadcast_to(
-            _numbers(path, arrays, "f").reshape(-1, 1)
-            if arrays["f"].ndim < 2
-            else _numbers(path, arrays, "f"),
-            (count, 2),
-        )
+        f = _focals(path, _numbers(path, arrays, "f"), count)
         K = np.tile(np.eye(3), (count, 1, 1))
         K[:, 0, 0], K[:, 1, 1] = f[:, 0], f[:, 1]
         K[:, :2, 2] = np.nan
@@ -305,6 +179,17 @@ def _intrinsics(path: Path, arrays: ArrayFile, count: int) -> Array:
         bad = int(np.argmax(~(np.isfinite(focals) & (focals > 0)).all(1)))
         raise InputError(where, f"are not positive finite numbers at frame {bad}", _RERUN)
     return K
+
+
+def _focals(path: Path, f: Array, count: int) -> Array:
+    """(count, 2) focal lengths of the early layout: one, one a frame, or one an axis and frame."""
+    if f.size == 1 or f.shape == (2,) != (count,):
+        f = f.reshape(1, -1)
+    elif f.shape == (count,):
+        f = f[:, None]
+    if f.ndim != 2 or len(f) not in (1, count) or f.shape[1] not in (1, 2):
+        raise InputError(f"{path}:f", f"has shape {f.shape} for {count} cameras", _RERUN)
+    return np.broadcast_to(f, (count, 2))
 
 
 def _centre(size: tuple[int, int]) -> Array:

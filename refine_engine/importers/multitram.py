@@ -14,7 +14,7 @@ from refine_engine.errors import InputError
 from refine_engine.geometry.cameras import camera_centers
 from refine_engine.importers.assembly import finish_people, read_only
 from refine_engine.importers.boxes import body_boxes, note_shifted_crops, vote_convention
-from refine_engine.importers.cameras import RawCameras, read_cameras, static_cameras
+from refine_engine.importers.cameras import read_cameras
 from refine_engine.importers.chunks import (
     JoinedCameras,
     find_chunks,
@@ -27,6 +27,7 @@ from refine_engine.importers.folder import ResultsFolder, read_json
 from refine_engine.importers.gravity import Upward, estimate_up, rotation_to_y_up
 from refine_engine.importers.masks import FolderMasks, mask_size, open_masks
 from refine_engine.importers.people import cut_to_cameras, read_people
+from refine_engine.importers.raw_cameras import RawCameras, static_cameras
 from refine_engine.importers.stage4 import judge_world, read_world_people
 from refine_engine.importers.stance import BodyTrack
 from refine_engine.importers.tracks import Tracks, boxes_at, read_tracks

@@ -222,7 +222,9 @@ def _frames(
     except InputError as error:
         findings.reported("unreadable", 1, f"Person {rows.id}: {error}", rows.id)
         own = None
-    stated = _whole_numbers((own or listed or {}).get("frames"))
+    stated = _whole_numbers((own or {}).get("frames"))
+    if stated is None:
+        stated = _whole_numbers((listed or {}).get("frames"))
     if stated is not None and len(stated) == n:
         return stated
     tracked = tracks.frames.get(rows.id)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from refine_engine.geometry.rotations import matrix_from_axis_angle
+from refine_engine.geometry.rotations import matrix_from_axis_angle, nearest_rotation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 TEMPORAL_WINDOW = 16
 """Frames that Stage 3's network looks at together."""
 BETA_COUNT = 10
+_LARGEST_BETA = 30.0
+"""Betas are in standard deviations of people; poor estimates reach 10, units gone wrong more."""
+_OFF_ROTATION = 1e-2
 _FAR_M = 1000.0
 """Distance at which nobody is more than a pixel; one such row would outweigh everybody's others."""
 
@@ -94,8 +97,8 @@ def rows_from_arrays(person: int, arrays: ArrayFile) -> Rows:
     return Rows(
         person,
         np.arange(n, dtype=np.int64),
-        _matrices(orient, vector_ndim=2),
-        _matrices(body, vector_ndim=3),
+        _matrices("global_orient", orient, vector_ndim=2),
+        _matrices("poses", body, vector_ndim=3),
         _betas(_numbers(arrays, "betas", "shape"), n),
         transl.reshape(n, 3),
         np.ones(n, dtype=bool),
@@ -201,6 +204,8 @@ def without_ghosts(rows: Rows, boxes: dict[int, Array], findings: FindingList) -
     # A missing box is none of numbers, which equal nothing.
     missing = np.full(4, np.nan)
     stored = np.array([boxes.get(frame, missing) for frame in rows.frames.tolist()]).reshape(-1, 4)
+    # Nor does one of zeros say anything, as some programs write where they have none.
+    stored[~stored.any(1)] = np.nan
     ghost = np.zeros(len(rows.frames), dtype=bool)
     ghost[1:] = (stored[1:] == stored[:-1]).all(1) & (np.diff(rows.frames) == 1)
     if not ghost.any():
@@ -271,10 +276,15 @@ def _split(poses: Array) -> tuple[Array | None, Array]:
     raise NotRows(f"'poses' have shape {poses.shape} instead of (n, 23, 3)")
 
 
-def _matrices(values: Array, vector_ndim: int) -> Array:
+def _matrices(name: str, values: Array, vector_ndim: int) -> Array:
     """Rotation matrices of axis-angle vectors or matrices; NaN stays NaN."""
     if values.ndim > vector_ndim:
-        return values
+        rotations = values.copy()
+        whole = np.isfinite(values).all((-2, -1))
+        rotations[whole] = nearest_rotation(values[whole])
+        if np.abs(rotations[whole] - values[whole]).max(initial=0.0) > _OFF_ROTATION:
+            raise NotRows(f"'{name}' hold matrices that are no rotations")
+        return rotations
     finite = np.asarray(np.isfinite(values).all(-1))
     result = matrix_from_axis_angle(np.where(finite[..., None], values, 0.0))
     result[~finite] = np.nan
@@ -290,6 +300,8 @@ def _betas(betas: Array, n: int) -> Array:
         raise NotRows(f"'betas' have shape {betas.shape} instead of (10,)")
     if not np.isfinite(betas).all():
         raise NotRows("'betas' hold NaN or infinite values")
+    if np.abs(betas[:BETA_COUNT]).max() > _LARGEST_BETA:
+        raise NotRows(f"'betas' reach {np.abs(betas[:BETA_COUNT]).max():.3g}, which no body has")
     result = np.zeros(BETA_COUNT)
     result[: min(BETA_COUNT, len(betas))] = betas[:BETA_COUNT]
     return result

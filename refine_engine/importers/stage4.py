@@ -23,8 +23,8 @@ from refine_engine.safe_files import find_npz, load_object_array, open_npz
 from refine_engine.scene import Array, IntArray
 
 if TYPE_CHECKING:
-    from refine_engine.importers.cameras import RawCameras
     from refine_engine.importers.findings import FindingList
+    from refine_engine.importers.raw_cameras import RawCameras
     from refine_engine.importers.tracks import Tracks
 
 WORLD_FILE = "smpl_params_world.npz"

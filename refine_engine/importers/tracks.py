@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from refine_engine.importers.findings import FindingList
     from refine_engine.scene import Array, IntArray
 
+_MOST_FRAMES = 2**31
 _KEY = re.compile(r"track_(-?\d+)_(frames|bboxes)")
 
 
@@ -52,7 +53,7 @@ def read_tracks(stage: Path | None, findings: FindingList) -> Tracks:
                     unreadable.append(str(error))
                     continue
                 person = int(match[1])
-                if match[2] == "frames" and values.ndim == 1 and values.dtype.kind in "iuf":
+                if match[2] == "frames" and _are_frames(values):
                     frames[person] = values.astype(np.int64)
                 elif (
                     match[2] == "bboxes"
@@ -86,6 +87,14 @@ def read_tracks(stage: Path | None, findings: FindingList) -> Tracks:
             joined.setdefault(frame, box)
         boxes[person] = joined
     return Tracks(frames, boxes)
+
+
+def _are_frames(values: np.ndarray[Any, Any]) -> bool:
+    """Whether an array holds video frames: whole numbers, whatever their type."""
+    if values.ndim != 1 or values.dtype.kind not in "iuf":
+        return False
+    # Comparing lets NaN fail; casting it would give any number.
+    return bool(((np.abs(values) < _MOST_FRAMES) & (values == np.floor(values))).all())
 
 
 def boxes_at(tracks: Tracks, person: int, frames: IntArray) -> Array | None:

@@ -109,6 +109,18 @@ def test_b28_body_poses_in_the_place_of_cameras(truth: folders.Truth) -> None:
         load_results(truth.root)
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (2,), (24,), (24, 1), (24, 2)])
+def test_focal_lengths_of_the_early_layout(truth: folders.Truth, shape: tuple[int, ...]) -> None:
+    early = {"R": truth.R_recon, "T": truth.t_recon}
+    np.savez(truth.cameras / "cameras.npz", **early, f=np.full(shape, folders.FOCAL))
+    cameras = load_results(truth.root).cameras
+    np.testing.assert_allclose(cameras.intrinsics, truth.K)
+    for wrong in ((7,), (7, 2), (24, 3), (24, 2, 1)):
+        np.savez(truth.cameras / "cameras.npz", **early, f=np.full(wrong, folders.FOCAL))
+        with pytest.raises(InputError, match=r"cameras\.npz:f: has shape .* for 24 cameras"):
+            load_results(truth.root)
+
+
 def test_the_early_layout_with_r_and_t(truth: folders.Truth) -> None:
     np.savez(
         truth.cameras / "cameras.npz",

@@ -9,7 +9,7 @@ import pytest
 
 from refine_engine.errors import InputError
 from refine_engine.geometry.rotations import exp_so3
-from refine_engine.importers import load_results
+from refine_engine.importers import load_results, multitram
 from refine_engine.scene import Finding, Scene
 from tests.refine_engine.importers import folders
 
@@ -48,6 +48,27 @@ def test_b9_needs_neighbouring_frames(truth: folders.Truth) -> None:
     folders.write_tracks(truth)
     folders.write_poses(truth)
     assert load_results(truth.root).people[1].observed.all()
+
+
+def test_b9_boxes_of_zeros_are_no_ghosts(truth: folders.Truth) -> None:
+    truth.boxes[1][5:] = 0.0
+    folders.write_tracks(truth)
+    scene = load_results(truth.root)
+    assert "B9" not in scene.report.codes()
+    assert scene.people[1].observed.all()
+    assert len(scene.people[1].frames) == 24
+
+
+def test_b10_the_tracker_s_limit(truth: folders.Truth, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multitram, "_TRACKER_LIMIT", 21)
+    truth.frames[1] = truth.frames[1][:21]
+    for name in ("body_pose", "R_cam_root", "transl_cam", "boxes"):
+        getattr(truth, name)[1] = getattr(truth, name)[1][:21]
+    folders.write_tracks(truth)
+    folders.write_poses(truth)
+    assert found(load_results(truth.root), "B10").count == 3
+    monkeypatch.setattr(multitram, "_TRACKER_LIMIT", 20)
+    assert "B10" not in load_results(truth.root).report.codes()
 
 
 def test_b12_unsorted_and_doubled_frames(truth: folders.Truth) -> None:
@@ -142,6 +163,11 @@ def test_the_stage_s_common_metadata_stand_in(truth: folders.Truth) -> None:
     scene = load_results(truth.root)
     np.testing.assert_array_equal(scene.people[2].frames, truth.frames[2])
     assert "B24" not in scene.report.codes()
+    # Also where the person's own do not say it.
+    folders.dump(truth.person(2) / "metadata.json", {"track_id": 2})
+    scene = load_results(truth.root)
+    np.testing.assert_array_equal(scene.people[2].frames, truth.frames[2])
+    assert "B24" not in scene.report.codes()
 
 
 def test_mismatched_lengths_drop_the_person_and_alone_they_are_bad_input(
@@ -228,7 +254,9 @@ def test_more_or_fewer_than_ten_betas(truth: folders.Truth) -> None:
         ({"transl": np.zeros((23, 3))}, r"'transl' has shape \(23, 3\) for 24 poses"),
         ({"global_orient": np.zeros(3)}, "'global_orient' has shape"),
         ({"betas": np.full(10, np.nan)}, "'betas' hold NaN"),
+        ({"betas": np.full(10, 1e6)}, r"'betas' reach 1e\+06, which no body has"),
         ({"poses": np.array(["a"] * 24)}, "not numbers"),
+        ({"poses": np.full((24, 23, 3, 3), 2.0)}, "'poses' hold matrices that are no rotations"),
         ({"poses": np.full((24, 23, 3), np.nan)}, "only NaN"),
     ],
 )

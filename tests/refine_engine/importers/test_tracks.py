@@ -102,6 +102,18 @@ def test_missing_damaged_and_odd_tracks_do_not_prevent_opening(truth: folders.Tr
     assert "length" in scene.report.codes()
 
 
+@pytest.mark.parametrize("frames", [np.full(24, np.nan), np.full(24, 1e300), np.arange(24) + 0.5])
+def test_track_frames_that_are_none(truth: folders.Truth, frames: np.ndarray) -> None:
+    arrays = {"track_1_frames": frames, "track_1_bboxes": truth.boxes[1]}
+    np.savez(truth.tracks / "tracks.npz", **arrays)
+    scene = load_results(truth.root)
+    assert scene.people[1].bboxes is None
+    assert "unreadable" in scene.report.codes()
+    # Whole numbers are frames, whatever their type.
+    np.savez(truth.tracks / "tracks.npz", **arrays | {"track_1_frames": np.arange(24.0)})
+    assert load_results(truth.root).people[1].bboxes is not None
+
+
 def test_rows_without_a_box_have_width_zero(truth: folders.Truth) -> None:
     arrays = {"track_1_frames": truth.frames[1][:20], "track_1_bboxes": truth.boxes[1][:20]}
     np.savez(truth.tracks / "tracks.npz", **arrays)
