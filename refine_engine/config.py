@@ -141,6 +141,12 @@ class RefinementConfig:
     motion_prior_initial_state: str = _key(
         "", "Path of HuMoR's prior_gmm.npz; empty = the one beside the checkpoint, if any."
     )
+    device: str = _key(
+        "auto",
+        "Where HuMoR's networks run: auto (the first CUDA card, if any), cpu, cuda, cuda:N or mps.",
+        pattern=r"auto|cpu|mps|cuda(:\d{1,3})?",
+        examples=("auto", "cpu", "cuda", "cuda:0", "mps"),
+    )
     contact_head: bool = _key(
         False, "Let the motion prior's contact head decide with kinematics which feet stand."
     )

@@ -24,6 +24,10 @@ class Key:
     high: float = math.inf
     choices: tuple[str, ...] = ()
     optional: bool = False
+    pattern: str = ""
+    """Regular expression of the whole text; empty = any text."""
+    examples: tuple[str, ...] = ()
+    """What to offer for it."""
 
 
 def suggestion(key: str, names: Sequence[str]) -> str:
@@ -67,6 +71,8 @@ def checked(name: str, value: Any, annotation: str, key: Key) -> Any:
     if kind == "str":
         if not isinstance(value, str):
             raise ConfigError(name, f"is {value!r}, not text", "write it in quotes")
+        if key.pattern and not re.fullmatch(key.pattern, value):
+            raise ConfigError(name, f"is {value!r}", f"use one of {', '.join(key.examples)}")
         return value
     if kind.startswith("dict"):
         return _checked_stature(name, value, key)

@@ -195,7 +195,8 @@ def _prior_line(prior: Mapping[str, Any]) -> str:
     """Which checkpoint was used, and whether its mixture over first states was found."""
     first = prior["initial_state"]
     beside = "no prior_gmm.npz beside it" if first is None else f"first states from {first['file']}"
-    return f"motion prior: HuMoR, {prior['file']} (SHA-256 {prior['sha256'][:12]}), {beside}"
+    where = "" if prior["device"] == "CPU" else f", on {prior['device']}"
+    return f"motion prior: HuMoR, {prior['file']} (SHA-256 {prior['sha256'][:12]}), {beside}{where}"
 
 
 def _lacked(report: Mapping[str, Any]) -> list[str]:

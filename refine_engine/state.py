@@ -184,8 +184,8 @@ class RefinementOutput:
     prior_influence: Mapping[int, float] = field(default_factory=dict)
     """How firmly the motion prior holds each person: 1 = as ordinary motion, 0 = lets it go."""
     motion_prior: Mapping[str, Any] = field(default_factory=dict)
-    """Which motion prior was used: ``name``, ``file``, ``sha256``, ``mode``, ``initial_state``;
-    with HuMoR also its ``nats`` per transition, by track id."""
+    """Which motion prior was used: ``name``, ``file``, ``sha256``, ``mode``, ``device``,
+    ``initial_state``; with HuMoR also its ``nats`` per transition, by track id."""
     report: ImportReport = field(default_factory=ImportReport)
     warnings: tuple[str, ...] = ()
 

@@ -37,7 +37,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "&Motion prior": (
         *("motion_prior_chunk_size", "humor_horizon_max", "motion_prior_mode"),
-        *("motion_prior", "motion_prior_initial_state", "contact_head"),
+        *("motion_prior", "motion_prior_initial_state", "device", "contact_head"),
     ),
     "&Input and run": (
         *("max_frames", "depth_stride", "gap_filling", "max_total_iterations"),
@@ -59,6 +59,7 @@ _TITLES: Mapping[str, str] = {
     "motion_prior_mode": "Variables",
     "motion_prior": "HuMoR checkpoint",
     "motion_prior_initial_state": "HuMoR first states",
+    "device": "HuMoR runs on",
     "contact_head": "Use its contacts",
     "max_frames": "Frames used",
     "depth_stride": "Use every n-th depth map",
@@ -195,6 +196,11 @@ class RunSettingsDialog(QDialog):
             number.setSuffix(_UNITS.get(key, ""))
             number.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
             return _Field(number, number.value, number.setValue)
+        if rules.examples:
+            offer = QComboBox(self)
+            offer.setEditable(True)
+            offer.addItems(list(rules.examples))
+            return _Field(offer, lambda: offer.currentText().strip(), offer.setCurrentText)
         line = QLineEdit(self)
         line.setPlaceholderText("none: what comes with the program is used")
         return _Field(line, lambda: line.text().strip(), line.setText)

@@ -69,11 +69,6 @@ class BodyModel:
         """
         return _frozen(np.einsum("jv,vck->jck", self.J_regressor, self.shapedirs))
 
-    @property
-    def is_embedded(self) -> bool:
-        """Whether this is the body that ships with the program."""
-        return self.name.startswith("embedded")
-
 
 def _frozen(array: Array) -> Array:
     array = np.ascontiguousarray(array)

@@ -19,7 +19,6 @@ def refresh_targets(problem: Problem, packed: Packed, weights: Mapping[str, floa
     if not active:
         return False
     common = problem.common(packed)
-    for track, posed in zip(problem.tracks, problem.posed(packed), strict=True):
-        if len(track) >= 2:
-            active[0].refresh(track, posed, common)
+    people = list(zip(problem.tracks, problem.posed(packed), strict=True))
+    active[0].refresh(people, common)
     return True

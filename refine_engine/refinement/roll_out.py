@@ -26,6 +26,8 @@ import torch
 
 from refine_engine.body import PARENTS, rest_joints
 from refine_engine.motion_prior.humor.initial_state import initial_vector
+from refine_engine.motion_prior.humor.model import Motion
+from refine_engine.motion_prior.humor.networks import LATENT_SIZE
 from refine_engine.motion_prior.humor.rotations import exp_so3
 from refine_engine.motion_prior.humor.state import (
     NUM_JOINTS,
@@ -187,7 +189,8 @@ class RollOut:
                 part = model.parts[p]
                 gradient = part.border[0][:, 0].reshape(part.frames, -1)
                 own = own + person.pulled(motion.states, people[p], gradient, horizon)
-            own.backward()  # type: ignore[no-untyped-call]
+            with self._term.model.device.enough_memory():
+                own.backward()  # type: ignore[no-untyped-call]
             # What was pulled back is zero here: only its derivative counts.
         found = total + float(own.detach())
         return found if np.isfinite(found) else float("inf")
@@ -219,8 +222,10 @@ class _Person:
         self.frames = len(states.trans)
         if self._step != 1.0 and self.frames > 1:
             states = sampled(states, np.arange(self.steps(None) + 1) / self._step)
-        begun = prior.model.transitions(states).z if self.frames > 1 else torch.zeros((0, 48))
-        self.z = begun.detach().double().clone().requires_grad_(True)
+        begun = torch.zeros((0, LATENT_SIZE), dtype=torch.float64)
+        if self.frames > 1:
+            begun = prior.model.transitions([Motion(states)])[0].z
+        self.z = begun.clone().requires_grad_(True)
         self.place = torch.zeros(3, dtype=torch.float64, requires_grad=True)
         self.turns = torch.zeros((NUM_JOINTS, 3), dtype=torch.float64, requires_grad=True)
         self.speeds = torch.zeros((2 + NUM_JOINTS, 3), dtype=torch.float64, requires_grad=True)

@@ -29,8 +29,10 @@ from refine_engine.terms.pose import _log_and_jacobian as log_and_jacobian
 from refine_engine.terms.registry import CVAE_INFO
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from refine_engine.body import BodyModel
-    from refine_engine.motion_prior.humor.model import HumorModel, Tolerance
+    from refine_engine.motion_prior.humor.model import HumorModel, Transitions
     from refine_engine.motion_prior.humor.state import MotionState
     from refine_engine.scene import Array
     from refine_engine.terms.model import PersonModel
@@ -81,12 +83,14 @@ class HumorPrior:
         self.held = False
         """While a roll-out has this part itself: no targets, no loss."""
 
-    def refresh(self, track: Track, posed: Posed, common: Common) -> None:
-        """Run the networks at the present state and keep the new targets of one person."""
-        if self.held:
-            self.targets.pop(track.id, None)
+    def refresh(self, people: Sequence[tuple[Track, Posed]], common: Common) -> None:
+        """Run the networks at the present state and keep everybody's new targets."""
+        self.targets.clear()
+        moving = [(track, posed) for track, posed in people if len(track) >= 2]
+        if self.held or not moving:
             return
-        self.targets[track.id] = decoded_targets(self.model, track.fps, posed, common)
+        found = decoded_targets(self.model, moving[0][0].fps, [p for _, p in moving], common)
+        self.targets.update(zip((track.id for track, _ in moving), found, strict=True))
 
     def loss(
         self, track: Track, posed: Posed, common: Common, weight: float, model: PersonModel | None
@@ -134,7 +138,7 @@ class HumorPrior:
         seen = track.observed[1:] & track.observed[:-1]
         if not seen.any():
             return None
-        found = decoded_targets(self.model, track.fps, posed, common)
+        (found,) = decoded_targets(self.model, track.fps, [posed], common)
         share = PRIOR_RATE / track.fps
         turned = np.swapaxes(posed.R[:-1, :TURNS], -1, -2) @ posed.R[1:, :TURNS]
         away = log_so3(np.swapaxes(found.turns[1:], -1, -2) @ turned) / (TURN_SIGMA * share)
@@ -217,39 +221,41 @@ def step_loss(  # type: ignore[no-untyped-def]
     return total, sized
 
 
-def decoded_targets(model: HumorModel, fps: float, posed: Posed, common: Common) -> Targets:
-    """Decode every transition of one person in one batch.
+def decoded_targets(
+    model: HumorModel, fps: float, people: Sequence[Posed], common: Common
+) -> list[Targets]:
+    """Decode every transition of everybody in one batch.
 
     HuMoR's steps are of 1/30 s: at other rates the encoder is shown the motion 1/30 s later, and
     the step that is decoded from it is taken in part (or a little beyond).
     """
-    joints = posed.points[:, :24]
-    states = prior_states(common.body, posed.betas, common.plane, posed.R, joints, fps)
+    # Torch takes seconds to import and is only needed with a checkpoint.
+    from refine_engine.motion_prior.humor.latents import Tolerance
+    from refine_engine.motion_prior.humor.model import Motion
+
+    share = PRIOR_RATE / fps
+    motions = []
+    for posed in people:
+        joints = posed.points[:, :24]
+        states = prior_states(common.body, posed.betas, common.plane, posed.R, joints, fps)
+        allowed = Tolerance(TURN_SIGMA, PLACE_SIGMA * posed.size, FREEDOM)
+        motions.append(Motion(states, states_after(states, share), allowed))
+    found = model.transitions(motions)
+    return [_targets(one, posed, common, share) for one, posed in zip(found, people, strict=True)]
+
+
+def _targets(found: Transitions, posed: Posed, common: Common, share: float) -> Targets:
+    """One person's, in the world; a frame is ``share`` of a step of 1/30 s."""
     level, lift, pelvis = prior_frame(common.body, posed.betas, common.plane)
-    n, share = len(joints), PRIOR_RATE / fps
-    found = model.transitions(states, states_after(states, share), tolerance(posed.size))
+    n, predicted = len(posed.R), found.predicted
     turned, moved = np.tile(np.eye(3), (n, TURNS, 1, 1)), np.zeros((n, 3))
-    predicted = found.predicted
     root = level.T @ predicted.root_orient.numpy()
     turns = np.concatenate([root[:, None], predicted.pose_body.numpy()], 1)
     place = (predicted.trans.numpy() + pelvis - lift) @ level - pelvis
     whole = np.swapaxes(posed.R[:-1, :TURNS], -1, -2) @ turns
     turned[1:] = whole if share == 1.0 else exp_so3(share * log_so3(whole))
     moved[1:] = share * (place - posed.transl[:-1])
-    none = np.zeros(n - len(found.nll))
-    return Targets(
-        turned,
-        moved,
-        np.append(none, found.nll),
-        np.append(none, found.surprise),
-    )
-
-
-def tolerance(size: float) -> Tolerance:
-    """How far a person of a body size may be from what is decoded."""
-    from refine_engine.motion_prior.humor.model import Tolerance
-
-    return Tolerance(TURN_SIGMA, PLACE_SIGMA * size, FREEDOM)
+    return Targets(turned, moved, np.append(0.0, found.nll), np.append(0.0, found.surprise))
 
 
 def prior_frame(body: BodyModel, betas: Array, plane: Array) -> tuple[Array, Array, Array]:
@@ -284,15 +290,21 @@ def states_after(states: MotionState, share: float) -> MotionState | None:
     return sampled(states, np.arange(len(states.trans) - 1) + 1.0 / share)
 
 
-def load_humor(path: str | Path) -> HumorModel:
-    """Networks of a checkpoint.
+def load_humor(path: str | Path, device: str) -> HumorModel:
+    """Networks of a checkpoint, on the device of that setting.
 
     Raises
     ------
+    ConfigError
+        There is no such device.
     InputError
         The file is no HuMoR checkpoint.
+    OptimizationError
+        The device has too little free memory.
     """
     from refine_engine.motion_prior.humor.checkpoint import load_networks
+    from refine_engine.motion_prior.humor.device import Device
     from refine_engine.motion_prior.humor.model import HumorModel
 
-    return HumorModel(load_networks(path))
+    chosen = Device.named(device)
+    return HumorModel(load_networks(path), chosen)

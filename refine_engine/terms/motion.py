@@ -44,13 +44,14 @@ def motion_terms(config: RefinementConfig) -> tuple[Term, ...]:
     Raises
     ------
     ConfigError
-        The settings ask the embedded prior for what only HuMoR has.
+        The settings ask the embedded prior for what only HuMoR has, or for a device that is not
+        there.
     InputError
         ``config.motion_prior`` names a file that is no HuMoR checkpoint, or the mixture's file is
         none.
     """
     if config.motion_prior:
-        found: list[Term] = [HumorPrior(load_humor(config.motion_prior)), Stance()]
+        found: list[Term] = [HumorPrior(load_humor(config.motion_prior, config.device)), Stance()]
         mixture = initial_state_file(config)
         if mixture is not None:
             from refine_engine.motion_prior.humor.checkpoint import load_initial_state_prior
@@ -68,6 +69,12 @@ def motion_terms(config: RefinementConfig) -> tuple[Term, ...]:
             "motion_prior_initial_state",
             "belongs to a HuMoR checkpoint, and none is given",
             "give one as motion_prior (--prior), or leave it empty",
+        )
+    if config.device not in ("auto", "cpu"):
+        raise ConfigError(
+            "device",
+            f"is '{config.device}', but only a HuMoR checkpoint's networks use another device",
+            "give one as motion_prior (--prior), or leave device at 'auto'",
         )
     return (MotionPrior(load_transition_prior()), Stance())
 

@@ -28,11 +28,14 @@ def initial_state_file(config: RefinementConfig) -> Path | None:
 def describe_prior(config: RefinementConfig) -> dict[str, Any]:
     """Name, file and SHA-256 of the prior that a run uses, for its results.
 
-    ``{"name": "embedded" or "HuMoR", "file", "sha256", "mode", "initial_state"}``, the last being
+    ``{"name": "embedded" or "HuMoR", "file", "sha256", "mode", "device", "initial_state"}``: the
+    device is ``CPU`` or the name of the card that HuMoR's networks work on, the last is
     ``{"file", "sha256"}`` of HuMoR's mixture over first states, or None without one.
 
     Raises
     ------
+    ConfigError
+        There is no such device.
     InputError
         A file cannot be read.
     """
@@ -43,14 +46,19 @@ def describe_prior(config: RefinementConfig) -> dict[str, Any]:
             "file": path.name,
             "sha256": file_hash(path),
             "mode": "transitions",
+            "device": "CPU",
             "initial_state": None,
         }
+    # With a checkpoint torch is needed; it takes seconds to import.
+    from refine_engine.motion_prior.humor.device import Device
+
     mixture = initial_state_file(config)
     return {
         "name": "HuMoR",
         "file": config.motion_prior,
         "sha256": file_hash(Path(config.motion_prior)),
         "mode": config.motion_prior_mode,
+        "device": Device.named(config.device).name,
         "initial_state": None
         if mixture is None
         else {"file": str(mixture), "sha256": file_hash(mixture)},

@@ -207,19 +207,6 @@ class Problem:
         self._last = (state, key, self._version, total, terms)
         return total, dict(terms)
 
-    def losses_by_person(
-        self, state: Packed, weights: Mapping[str, float]
-    ) -> dict[str, dict[int, float]]:
-        """The weighted loss of each active term and person."""
-        common = self._common(state, weights)
-        found: dict[str, dict[int, float]] = {}
-        for term, weight in self.active_terms(weights):
-            by_person = found.setdefault(term.info.name, dict.fromkeys(self.ids, 0.0))
-            for p, i in enumerate(self.ids):
-                posed = self._pose(p, state)
-                by_person[i] += term.loss(self.tracks[p], posed, common, weight, None)
-        return found
-
     def active_terms(self, weights: Mapping[str, float]) -> list[tuple[Term, float]]:
         """Terms whose lambda is positive, with their effective weight."""
         return [

@@ -94,3 +94,20 @@ def test_a_setting_that_does_not_fit_is_said_and_the_dialog_stays(opened: MainWi
     assert dialog.problem.isVisible()
     dialog.close()
     dialog.deleteLater()
+
+
+def test_a_device_is_chosen_or_typed(opened: MainWindow) -> None:
+    dialog = RunSettingsDialog(RefinementConfig(), [], opened)
+    device = dialog.fields["device"].widget
+    assert isinstance(device, QComboBox)
+    assert [device.itemText(k) for k in range(3)] == ["auto", "cpu", "cuda"]
+    ok = dialog.buttons.button(QDialogButtonBox.StandardButton.Ok)
+    for text, message in (("gpu", "device: is 'gpu'; use one of auto, cpu"), ("cuda:1 ", "")):
+        line = device.lineEdit()
+        assert line is not None
+        line.selectAll()
+        QTest.keyClicks(line, text)
+        QTest.mouseClick(ok, LEFT)
+        assert message in dialog.problem.text()
+        assert dialog.config.device == ("auto" if message else "cuda:1")
+    dialog.deleteLater()

@@ -80,6 +80,11 @@ def test_a_pipeline_file_without_the_section_gives_defaults(tmp_path: Path) -> N
         ({"stature": {"tall": 1.9}}, ["stature", "person's number"]),
         ({"stature": {1: 19}}, ["stature.1", "2.6"]),
         ({"motion_prior": 3}, ["motion_prior", "text"]),
+        ({"device": "gpu"}, ["device: is 'gpu'; use one of auto, cpu, cuda, cuda:0, mps."]),
+        ({"device": "cuda:"}, ["device: is 'cuda:'"]),
+        ({"device": "cuda:-1"}, ["device"]),
+        ({"device": "CUDA\n"}, ["device"]),
+        ({"device": 0}, ["device", "text"]),
     ],
 )
 def test_illegal_settings_are_named(values: dict[str, object], fragments: list[str]) -> None:
@@ -122,6 +127,11 @@ def test_command_line_settings() -> None:
         RefinementConfig().with_settings(["lambda_skate"])
     with pytest.raises(ConfigError, match="cannot be read"):
         RefinementConfig().with_settings(["lambda_skate=[1"])
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "mps", "cuda", "cuda:0", "cuda:12"])
+def test_devices_are_named_as_torch_names_them(device: str) -> None:
+    assert RefinementConfig().with_settings([f"device={device}"]).device == device
 
 
 def test_numbers_with_an_exponent_need_no_decimal_point(tmp_path: Path) -> None:

@@ -42,10 +42,6 @@ class InitialStatePrior:
         diagonal = np.diagonal(self._factors, axis1=1, axis2=2)
         self._log_norm = np.log(diagonal).sum(1) + 0.5 * means.shape[1] * np.log(2 * np.pi)
 
-    def negative_log_likelihood(self, canonical: MotionState) -> float:
-        """Nats of one canonical state (leading dimensions of size one or none)."""
-        return self.quadratic(np.asarray(initial_vector(canonical).detach(), dtype=np.float64))[0]
-
     def quadratic(self, vector: Array) -> tuple[float, Array, Array]:
         """Nats of a vector (138,), their gradient (138,), and curvature (138, 138).
 

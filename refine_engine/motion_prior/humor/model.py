@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from refine_engine.motion_prior.humor.networks import apply_delta
-from refine_engine.motion_prior.humor.rotations import log_so3
+from refine_engine.motion_prior.humor.device import Device
+from refine_engine.motion_prior.humor.latents import Tolerance, latent_nll, likeliest_latents
+from refine_engine.motion_prior.humor.networks import LATENT_SIZE, apply_delta
 from refine_engine.motion_prior.humor.state import (
     CONTACT_JOINTS,
+    STATE_SIZE,
     CanonicalFrame,
     MotionState,
     canonical_frame,
+    horizontal,
     pelvis_offset,
 )
 
@@ -27,10 +31,19 @@ if TYPE_CHECKING:
     from refine_engine.motion_prior.humor.networks import HumorNetworks
 
 
-MISFITS = 69
-"""Numbers of a state that are compared: turns of the root and of joints 1..21, place."""
-LATENT_STEPS = 3
-"""Steps towards the likeliest latents, before each iteration of the solver."""
+@dataclass(frozen=True)
+class Motion:
+    """One person's states, to be asked about."""
+
+    states: MotionState
+    """(n,), n >= 2."""
+    following: MotionState | None = None
+    """(n - 1,) the states 1/30 s after each of the first n - 1: HuMoR knows no other step. None =
+    the next rows, for motion at 30 frames a second."""
+    tolerance: Tolerance | None = None
+    """Decode each transition's likeliest latent within this tolerance, not the posterior's mean: a
+    motion that the decoder can follow only with an unlikely latent is then followed in part. It is
+    given for all motions of a batch, or for none."""
 
 
 @dataclass(frozen=True)
@@ -52,140 +65,79 @@ class Transitions:
 
 
 @dataclass(frozen=True)
-class Tolerance:
-    """How far a motion may be from the decoded one: what makes a latent likely beside the prior.
-
-    A transition's energy is ``|u|^2 / 2 + (nu + d) / 2 log(1 + q / nu)`` with u the latent's
-    distance from the prior's mean in standard deviations, and q the squared whitened distance of
-    the decoded next state from the given one (d = 69: turns of root and joints, place).
-    """
-
-    turn: float
-    """Standard deviation of a component of a turn, radians."""
-    place: float
-    """Of a coordinate of the place, metres."""
-    freedom: float
-    """nu of the Student-t."""
-
-
-@dataclass(frozen=True)
 class Trajectory:
     """One decoded motion, differentiable in its first state and its latents."""
 
     states: MotionState
     """(n,) including the first, in the world of the first."""
-    logits: Tensor
-    """(n - 1, 9) contact logits."""
     nats: Tensor
     """(n - 1,) -log density of each latent under the prior of the state before it."""
+
+
+_RESULTS = [STATE_SIZE, len(CONTACT_JOINTS), LATENT_SIZE, 1, 1]
+"""Columns that come back of a transition: decoded state, contacts, z, its nats, surprise."""
 
 
 class HumorModel:
     """HuMoR's conditional prior over transitions of states in the Z-up frame.
 
+    What it is given and what it answers lives on the processor, wherever the networks are.
+
     Parameters
     ----------
     networks
-        From :func:`refine_engine.motion_prior.humor.checkpoint.load_networks`.
+        From :func:`refine_engine.motion_prior.humor.checkpoint.load_networks`; they are moved.
+    device
+        Where they work.
+
+    Raises
+    ------
+    OptimizationError
+        The device has too little free memory.
     """
 
-    def __init__(self, networks: HumorNetworks) -> None:
-        self.networks = networks
-
-    def _dtype(self) -> torch.dtype:
-        return next(self.networks.parameters()).dtype
+    def __init__(self, networks: HumorNetworks, device: Device | None = None) -> None:
+        self.device = device or Device()
+        with self.device.enough_memory():
+            self.networks = networks.to(self.device.torch_device)
+        self._dtype = next(networks.parameters()).dtype
 
     @torch.no_grad()
-    def transitions(
-        self,
-        states: MotionState,
-        following: MotionState | None = None,
-        tolerance: Tolerance | None = None,
-    ) -> Transitions:
-        """Evaluate every transition of states (n,) at once; the states stay the variables.
+    def transitions(self, motions: Sequence[Motion]) -> list[Transitions]:
+        """Evaluate every transition of everybody at once; the states stay the variables."""
+        frames, rows = [], []
+        for motion in motions:
+            past = motion.states[:-1]
+            following = motion.states[1:] if motion.following is None else motion.following
+            frame = canonical_frame(past, pelvis_offset(motion.states[0]))
+            row = [frame.apply(past).pack(), frame.apply(following).pack()]
+            if motion.tolerance is not None:
+                row.append(motion.tolerance.columns(row[0]))
+            frames.append(frame)
+            rows.append(torch.cat(row, 1))
+        found = self.device.evaluated(self._evaluated, torch.cat(rows))
+        return [
+            _transitions(frame, part)
+            for frame, part in zip(
+                frames, torch.split(found, [len(row) for row in rows]), strict=True
+            )
+        ]
 
-        Parameters
-        ----------
-        states
-            States (n,).
-        following
-            (n - 1,) the states 1/30 s after each of the first n - 1: HuMoR knows no other step.
-            None = the next rows, for motion at 30 frames a second.
-        tolerance
-            Decode each transition's likeliest latent within this tolerance, not the posterior's
-            mean: a motion that the decoder can follow only with an unlikely latent is then
-            followed in part.
-        """
-        past = states[:-1]
-        following = states[1:] if following is None else following
-        frame = canonical_frame(past, pelvis_offset(states[0]))
-        dtype = self._dtype()
-        x = frame.apply(past).pack().to(dtype)
-        y = frame.apply(following).pack().to(dtype)
+    def _evaluated(self, rows: Tensor) -> Tensor:
+        """:data:`_RESULTS` of canonical states, the following ones and tolerances, if any."""
+        sizes = [STATE_SIZE, STATE_SIZE, rows.shape[1] - 2 * STATE_SIZE]
+        x, y, allowed = torch.split(rows.to(self._dtype), sizes, 1)
         z, _ = self.networks.posterior(x, y)
         mean, log_var = self.networks.prior(x)
         latent = z
-        if tolerance is not None:
-            latent = self._likeliest(x, y, mean, torch.exp(0.5 * log_var), z, tolerance)
+        if allowed.shape[1]:
+            spread, tolerance = torch.exp(0.5 * log_var), Tolerance(*allowed.unbind(1))
+            latent = likeliest_latents(self.networks, x, y, mean, spread, z, tolerance)
         decoded, logits = self.networks.decode(x, latent)
-        decoded = frame.invert(MotionState.unpack(decoded.pack().to(past.trans.dtype)))
-        contacts = torch.sigmoid(logits).double().numpy()
         surprise = 0.5 * ((latent - mean) ** 2 / log_var.exp()).sum(-1)
-        return Transitions(
-            latent_nll(z, mean, log_var).double().numpy(),
-            z,
-            decoded,
-            surprise.double().numpy(),
-            np.concatenate([contacts[:1], contacts]),
-        )
-
-    def _likeliest(
-        self, x: Tensor, y: Tensor, mean: Tensor, spread: Tensor, begin: Tensor, allowed: Tolerance
-    ) -> Tensor:
-        """Latents (B, 48) that make the energies of :class:`Tolerance` small.
-
-        Gradient steps of Barzilai and Borwein's length in the prior's standard deviations, each
-        transition by itself, from the posterior's or the prior's mean, whichever is likelier. The
-        best that was met is kept.
-        """
-
-        def energies(u: Tensor) -> tuple[Tensor, Tensor]:
-            with torch.enable_grad():
-                u = u.requires_grad_(True)
-                decoded, _ = self.networks.decode(x, mean + spread * u)
-                energy = 0.5 * (u * u).sum(-1) + misfit(decoded, y, allowed)
-                (slope,) = torch.autograd.grad(energy.sum(), u)
-            return torch.where(torch.isfinite(energy.detach()), energy.detach(), torch.inf), slope
-
-        u, other = (begin - mean) / spread, torch.zeros_like(begin)
-        (least, slope), (energy, its) = energies(u), energies(other)
-        better = energy < least
-        u, slope = (torch.where(better[:, None], b, a) for a, b in ((u, other), (slope, its)))
-        u, best, least = u.detach(), u.detach(), least.minimum(energy)
-        length = (0.1 / slope.norm(dim=-1)).clamp(1e-4, 1.0)
-        for _ in range(LATENT_STEPS):
-            follows = u - length[:, None] * slope
-            follows = torch.where(torch.isfinite(follows), follows, best)
-            energy, its = energies(follows)
-            moved, turned = follows.detach() - u, its - slope
-            # The prior alone has curvature 1: no step need be longer than to its mean.
-            along = (moved * turned).sum(-1).abs().clamp_min(1e-12)
-            length = ((moved * moved).sum(-1) / along).clamp(1e-4, 1.0)
-            u, slope = follows.detach(), its
-            best = torch.where((energy < least)[:, None], u, best)
-            least = least.minimum(energy)
-        return mean + spread * best
-
-    @torch.no_grad()
-    def step(
-        self, past: MotionState, z: Tensor, offset: Tensor
-    ) -> tuple[MotionState, Tensor, CanonicalFrame]:
-        """One step from a world state (1,): next world state, contact logits, frame used."""
-        frame = canonical_frame(past, offset)
-        x = frame.apply(past).pack().to(self._dtype())
-        decoded, logits = self.networks.decode(x, z.to(self._dtype()))
-        following = MotionState.unpack(decoded.pack().to(past.trans.dtype))
-        return frame.invert(following), logits, frame
+        nll = latent_nll(z, mean, log_var)
+        parts = (decoded.pack(), torch.sigmoid(logits), z, nll[:, None], surprise[:, None])
+        return torch.cat(parts, 1)
 
     def trajectories(
         self, firsts: Sequence[MotionState], latents: Sequence[Tensor]
@@ -194,73 +146,85 @@ class HumorModel:
 
         Sequential in time, and differentiable in both. The next input uses the decoder's own
         joints, as HuMoR (not HuMoR-Qual) does. Only the decoder runs step by step, from canonical
-        frame to canonical frame; the way back to the world and the prior follow in one batch.
+        frame to canonical frame; the prior follows in one batch, the way back to the world here.
+
+        Raises
+        ------
+        OptimizationError
+            The device has too little free memory.
         """
         order = sorted(range(len(firsts)), key=lambda p: -len(latents[p]))
-        steps = [len(latents[p]) for p in order]
+        counts = [len(latents[p]) for p in order]
         first = MotionState.unpack(torch.stack([firsts[p].pack() for p in order]))
         offset = pelvis_offset(first)
         begin = canonical_frame(first, offset)
-        local = begin.apply(first)
-        dtype, wide = self._dtype(), first.trans.dtype
-        inputs, outputs, found = [], [], []
-        for k in range(steps[0] if steps else 0):
-            going = sum(n > k for n in steps)
-            if len(local.trans) > going:
-                local, offset = local[:going], offset[:going]
-            x = local.pack().to(dtype)
-            z = torch.stack([latents[p][k] for p in order[:going]]).to(dtype)
-            out = self.networks.decoder(torch.cat([x, z], 1)).to(wide)
-            decoded, logits = apply_delta(local, out)
-            inputs.append(x)
-            outputs.append(decoded.pack())
-            found.append(logits)
-            local = canonical_frame(decoded, offset).apply(decoded)
+        # Everything that has to cross is one row a person.
+        z = pad_sequence([latents[p].to(offset.dtype) for p in order], batch_first=True)
+        rows = torch.cat([begin.apply(first).pack(), offset, z.flatten(1)], 1)
+        with self.device.enough_memory():
+            found = self.device.fetch(self._rolled_out(self.device.send(rows), counts))
+        # Row of each person's steps among those of all: at step k only the longer ones go on.
+        going = [sum(n > k for n in counts) for k in range(max(counts, default=0))]
+        starts = np.cumsum([0, *going])
         done: dict[int, Trajectory] = {}
         for row, p in enumerate(order):
-            own = [v[row] for v in outputs[: steps[row]]]
-            states = _in_world(first[row], begin.R[row], own)
-            if not own:
-                done[p] = Trajectory(
-                    states,
-                    first.trans.new_zeros((0, len(CONTACT_JOINTS))),
-                    first.trans.new_zeros(0),
-                )
-                continue
-            mean, log_var = self.networks.prior(torch.stack([v[row] for v in inputs[: steps[row]]]))
-            nats = latent_nll(latents[p].to(wide), mean.to(wide), log_var.to(wide))
-            logits = torch.stack([v[row] for v in found[: steps[row]]])
-            done[p] = Trajectory(states, logits, nats)
+            own = found[torch.as_tensor(starts[: counts[row]] + row)]
+            states = _in_world(first[row], begin.R[row], own[:, :STATE_SIZE])
+            done[p] = Trajectory(states, own[:, STATE_SIZE])
         return [done[p] for p in range(len(firsts))]
 
-    @torch.no_grad()
-    def roll_out(self, first: MotionState, z: Tensor) -> tuple[MotionState, NDArray[np.float64]]:
-        """One of :meth:`trajectories`, without derivatives.
+    def _rolled_out(self, rows: Tensor, counts: list[int]) -> Tensor:
+        """Decoded canonical states and the nats of their latents (steps, 340), step by step.
 
-        Returns
-        -------
-        states
-            (n,) including the first.
-        contacts
-            (n, 9) probabilities; frame 0 copies frame 1.
+        Parameters
+        ----------
+        rows
+            (P, 342 + 48 n) first canonical states, pelvis offsets and latents.
+        counts
+            Steps of each person, the most first.
         """
-        found = self.trajectories([first], [z])[0]
-        contacts = torch.sigmoid(found.logits).double().numpy()
-        if not len(contacts):
-            return found.states, np.zeros((1, len(CONTACT_JOINTS)))
-        return found.states, np.concatenate([contacts[:1], contacts])
+        local, offset = MotionState.unpack(rows[:, :STATE_SIZE]), rows[:, STATE_SIZE:][:, :3]
+        z = rows[:, STATE_SIZE + 3 :].reshape(len(rows), -1, LATENT_SIZE)
+        inputs, outputs, used = [], [], []
+        for k in range(z.shape[1]):
+            going = sum(n > k for n in counts)
+            if len(local.trans) > going:
+                local, offset = local[:going], offset[:going]
+            x = local.pack().to(self._dtype)
+            out = self.networks.decoder(torch.cat([x, z[:going, k].to(self._dtype)], 1))
+            decoded, _ = apply_delta(local, out.to(rows.dtype))
+            inputs.append(x)
+            outputs.append(decoded.pack())
+            used.append(z[:going, k])
+            local = canonical_frame(decoded, offset).apply(decoded)
+        if not outputs:
+            return rows.new_zeros((0, STATE_SIZE + 1))
+        mean, log_var = self.networks.prior(torch.cat(inputs))
+        nats = latent_nll(torch.cat(used), mean.to(rows.dtype), log_var.to(rows.dtype))
+        return torch.cat([torch.cat(outputs), nats[:, None]], 1)
 
 
-def _in_world(first: MotionState, R_first: Tensor, decoded: list[Tensor]) -> MotionState:
+def _transitions(frame: CanonicalFrame, found: Tensor) -> Transitions:
+    """What :data:`_RESULTS` (n - 1,) of one person say, in the world."""
+    decoded, contacts, z, nll, surprise = torch.split(found, _RESULTS, 1)
+    return Transitions(
+        nll[:, 0].numpy(),
+        z,
+        frame.invert(MotionState.unpack(decoded)),
+        surprise[:, 0].numpy(),
+        np.concatenate([contacts[:1], contacts]),
+    )
+
+
+def _in_world(first: MotionState, R_first: Tensor, decoded: Tensor) -> MotionState:
     """States (n,) in the world: the first (no leading dimension), then the decoded ones.
 
-    Each decoded state (339,) is in the canonical frame of the one before it. Turns about z
+    Each decoded state (n - 1, 339) is in the canonical frame of the one before it. Turns about z
     commute, so headings add up, and so do the horizontal steps.
     """
-    if not decoded:
+    if not len(decoded):
         return first.batched()
-    local = MotionState.unpack(torch.stack(decoded))
-    flat = local.trans.new_tensor([1.0, 1.0, 0.0])
+    local = MotionState.unpack(decoded)
     # Heading of frame k = that of the first and the turns of all before it, as complex numbers.
     turns = [R_first[:2, 0]]
     own = canonical_frame(local).R[:, :2, 0]
@@ -270,31 +234,8 @@ def _in_world(first: MotionState, R_first: Tensor, decoded: list[Tensor]) -> Mot
     c, s = torch.stack(turns).unbind(-1)
     o, one = torch.zeros_like(c), torch.ones_like(c)
     R = torch.stack([c, -s, o, s, c, o, o, o, one], -1).reshape(-1, 3, 3)
-    moved = (R.transpose(-1, -2) @ local.trans.unsqueeze(-1)).squeeze(-1) * flat
+    moved = horizontal((R.transpose(-1, -2) @ local.trans.unsqueeze(-1)).squeeze(-1))
     before = torch.cat([torch.zeros_like(moved[:1]), torch.cumsum(moved, 0)[:-1]])
-    places = first.trans * flat + before
+    places = horizontal(first.trans) + before
     frames = CanonicalFrame(R, -places, pelvis_offset(first).expand_as(places))
     return MotionState.unpack(torch.cat([first.pack()[None], frames.invert(local).pack()]))
-
-
-def misfit(decoded: MotionState, y: Tensor, allowed: Tolerance) -> Tensor:
-    """Energies (B,) of decoded states that are not the packed given ones (B, 339)."""
-    given = MotionState.unpack(y)
-    root = log_so3(given.root_orient.transpose(-1, -2) @ decoded.root_orient)
-    pose = log_so3(given.pose_body.transpose(-1, -2) @ decoded.pose_body)
-    q = ((root**2).sum(-1) + (pose**2).sum((-1, -2))) / allowed.turn**2
-    q = q + ((decoded.trans - given.trans) ** 2).sum(-1) / allowed.place**2
-    return 0.5 * (allowed.freedom + MISFITS) * torch.log1p(q / allowed.freedom)
-
-
-def latent_nll(z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
-    """Negative log density (B,) of latents under diagonal Gaussians, nats."""
-    white = (z - mean) ** 2 / log_var.exp() + log_var
-    return 0.5 * white.sum(-1) + 0.5 * z.shape[-1] * float(np.log(2 * np.pi))
-
-
-def expand_contacts(contacts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Spread (n, 9) contact probabilities to the 22 joints (n, 22), zeros elsewhere."""
-    expanded = np.zeros((len(contacts), 22))
-    expanded[:, CONTACT_JOINTS] = contacts
-    return expanded

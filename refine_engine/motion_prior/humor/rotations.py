@@ -17,7 +17,11 @@ def exp_so3(w: Tensor) -> Tensor:
     x, y, z = w.unbind(-1)
     o = torch.zeros_like(x)
     k = torch.stack([o, -z, y, z, o, -x, -y, x, o], -1).reshape(*w.shape[:-1], 3, 3)
-    return torch.eye(3, dtype=w.dtype) + a[..., None, None] * k + b[..., None, None] * (k @ k)
+    return (
+        torch.eye(3, dtype=w.dtype, device=w.device)
+        + a[..., None, None] * k
+        + b[..., None, None] * (k @ k)
+    )
 
 
 def log_so3(R: Tensor) -> Tensor:

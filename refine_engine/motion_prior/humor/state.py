@@ -233,8 +233,7 @@ def pelvis_offset(state: MotionState) -> Tensor:
 
     HuMoR computes it once per sequence, from the first frame.
     """
-    offset = state.trans - state.joints[..., 0, :]
-    return offset * offset.new_tensor([1.0, 1.0, 0.0])
+    return horizontal(state.trans - state.joints[..., 0, :])
 
 
 def canonical_frame(past: MotionState, offset: Tensor | None = None) -> CanonicalFrame:
@@ -256,12 +255,17 @@ def canonical_frame(past: MotionState, offset: Tensor | None = None) -> Canonica
     cosine, sine = torch.cos(angle), torch.sin(angle)
     zero, one = torch.zeros_like(angle), torch.ones_like(angle)
     R = torch.stack([cosine, sine, zero, -sine, cosine, zero, zero, zero, one], -1)
-    shift = -past.trans * past.trans.new_tensor([1.0, 1.0, 0.0])
+    shift = -horizontal(past.trans)
     if offset is None:
         offset = pelvis_offset(past)
     return CanonicalFrame(
         R.reshape(*angle.shape, 3, 3), shift, torch.broadcast_to(offset, shift.shape)
     )
+
+
+def horizontal(v: Tensor) -> Tensor:
+    """Vectors (..., 3) with z = 0."""
+    return torch.cat([v[..., :2], torch.zeros_like(v[..., 2:])], -1)
 
 
 def _turn(R: Tensor, v: Tensor) -> Tensor:

@@ -31,6 +31,8 @@ def contact_source(config: RefinementConfig) -> ContactSource | None:
 
     Raises
     ------
+    ConfigError
+        There is no such device.
     InputError
         ``motion_prior`` names a file that is no HuMoR checkpoint.
     """
@@ -41,7 +43,7 @@ def contact_source(config: RefinementConfig) -> ContactSource | None:
     # With a checkpoint torch is needed; it takes seconds to import.
     from refine_engine.terms.humor import load_humor
 
-    return humor_source(load_humor(config.motion_prior))
+    return humor_source(load_humor(config.motion_prior, config.device))
 
 
 def embedded_contacts(body: BodyModel, person: PersonState, plane: Array, fps: float) -> Array:
@@ -58,6 +60,7 @@ def humor_source(model: HumorModel) -> ContactSource:
     """The same from the logits of HuMoR's decoder, all transitions in one batch."""
 
     def contacts(body: BodyModel, person: PersonState, plane: Array, fps: float) -> Array:
+        from refine_engine.motion_prior.humor.model import Motion
         from refine_engine.terms.humor import prior_states, states_after
 
         if len(person.frames) < 2:
@@ -68,6 +71,7 @@ def humor_source(model: HumorModel) -> ContactSource:
         R = np.concatenate([person.R_world_root[:, None], person.body_pose], 1)
         states = prior_states(body, person.betas, plane, R, joints, fps)
         following = states_after(states, PRIOR_RATE / fps)
-        return model.transitions(states, following).contacts[:, HUMOR_ANKLES_AND_TOES]
+        (found,) = model.transitions([Motion(states, following)])
+        return found.contacts[:, HUMOR_ANKLES_AND_TOES]
 
     return contacts

@@ -118,7 +118,7 @@ def test_official_pickle_is_read_without_chumpy(official_pkl, arrays):
     same(model, arrays)
     assert model.name == official_pkl.name
     assert model.gender == "neutral"
-    assert not model.is_embedded
+    assert model is not embedded_body("neutral")
 
 
 def test_official_npz_with_object_arrays_beside_the_numbers(tmp_path, arrays):
@@ -146,7 +146,6 @@ def test_zero_correctives_are_skipped(tmp_path, arrays):
 def test_embedded_bodies(gender):
     model = load_body_model(gender)
     assert model is embedded_body(gender)
-    assert model.is_embedded
     assert model.gender == gender
     assert model.faces.shape == (13776, 3)
     np.testing.assert_allclose(model.weights.sum(1), 1, atol=1e-6)
@@ -175,7 +174,7 @@ def test_places_are_searched_in_order(tmp_path, monkeypatch, arrays):
     assert load_body_model("male").source.parent == second / "smpl"
     assert load_body_model(search=[first]).source.parent == first
     monkeypatch.delenv(BODY_VARIABLE)
-    assert load_body_model().is_embedded
+    assert load_body_model() is embedded_body("neutral")
     assert load_body_model(search=["female"]).gender == "female"
 
 

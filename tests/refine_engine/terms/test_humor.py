@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from refine_engine.errors import InputError
+from refine_engine.errors import ConfigError, InputError
 from refine_engine.geometry.rotations import exp_so3, matrix_from_axis_angle
 from refine_engine.motion_prior.humor.model import HumorModel
 from refine_engine.refinement.frozen_targets import refresh_targets
@@ -17,7 +17,9 @@ from refine_engine.solver.levenberg import Damping, step
 from refine_engine.solver.threads import people_runner
 from refine_engine.terms.humor import HumorPrior, Targets, decoded_targets
 from refine_engine.terms.motion import motion_terms
+from refine_engine.terms.prior_files import describe_prior
 from refine_engine.terms.problem import Problem
+from refine_engine.terms.stance import Stance
 from tests.refine_engine.motion_prior.humor.random_motion import random_networks
 
 ALONE = {"cvae": 1.0}
@@ -87,10 +89,17 @@ def test_a_step_goes_to_the_targets(exact_scene):
     assert np.abs(turns - target.turns[1:]).max() < 5e-3
 
 
-class _Repeats:
+class _Networks:
+    """Stands in for HuMoR's: answers one person after the other."""
+
+    def transitions(self, motions):
+        return [self.answer(motion.states, motion.following) for motion in motions]
+
+
+class _Repeats(_Networks):
     """Decodes every state to itself, moved on by its velocity."""
 
-    def transitions(self, states, following=None, tolerance=None):
+    def answer(self, states, following):
         past = states[:-1]
         predicted = replace(past, trans=past.trans + past.trans_vel / 30.0)
         found = type("Found", (), {})()
@@ -114,7 +123,7 @@ def test_targets_come_back_to_the_world(exact_scene, rate):
     normal = matrix_from_axis_angle(np.array([0.1, 0.0, 0.2])) @ [0.0, 1.0, 0.0]
     packed = replace(packed, people=(steady,), plane=np.append(normal, 0.3))
     posed = problem.posed(packed)[0]
-    found = decoded_targets(term.model, rate, posed, problem.common(packed))
+    (found,) = decoded_targets(term.model, rate, [posed], problem.common(packed))
     _asks_for_nothing(found, steady)
     assert found.nats.tolist() == [0, 0, 1, 2, 3, 4, 5, 6]
 
@@ -127,10 +136,10 @@ def _asks_for_nothing(found, person):
     np.testing.assert_allclose(found.steps[1:], np.diff(person.transl, axis=0), atol=1e-9)
 
 
-class _Autoencodes:
+class _Autoencodes(_Networks):
     """As trained networks: what the encoder is shown is what the decoder gives."""
 
-    def transitions(self, states, following=None, tolerance=None):
+    def answer(self, states, following):
         found = type("Found", (), {})()
         found.predicted = states[1:] if following is None else following
         found.nll = found.surprise = np.zeros(len(states.trans) - 1)
@@ -152,7 +161,7 @@ def test_the_encoder_sees_a_thirtieth_of_a_second(exact_scene, rate):
     )
     packed = replace(packed, people=(steady,))
     posed = problem.posed(packed)[0]
-    found = decoded_targets(_Autoencodes(), rate, posed, problem.common(packed))
+    (found,) = decoded_targets(_Autoencodes(), rate, [posed], problem.common(packed))
     _asks_for_nothing(found, steady)
 
 
@@ -194,7 +203,7 @@ def test_results_say_which_prior_was_used(exact_scene, tmp_path):
     )
     outputs = {}
     for prior in ("", str(path)):
-        config = only_root.replace(motion_prior=prior)
+        config = only_root.replace(motion_prior=prior, device="cpu")
         outputs[prior] = Stage5Refiner(config, scene.body).refine(scene.scene)
     plain, with_humor = outputs[""], outputs[str(path)]
     assert plain.motion_prior["name"] == "embedded"
@@ -204,6 +213,7 @@ def test_results_say_which_prior_was_used(exact_scene, tmp_path):
     assert (found["name"], found["file"], found["mode"]) == ("HuMoR", str(path), "transitions")
     assert found["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert found["initial_state"] is None
+    assert found["device"] == plain.motion_prior["device"] == "CPU"
     # The same state: the calibrated likelihoods are the embedded prior's either way.
     assert with_humor.per_person_likelihoods == plain.per_person_likelihoods
     assert with_humor.likelihood_nats == plain.likelihood_nats
@@ -225,13 +235,13 @@ def test_influence_is_full_at_the_targets_and_falls_with_distance(exact_scene):
         assert influence == pytest.approx(expected, rel=1e-6)
 
 
-class _Turns:
+class _Turns(_Networks):
     """Decodes the next states with one joint turned away."""
 
     def __init__(self, angle):
         self.turn = torch.as_tensor(exp_so3(np.array([angle, 0.0, 0.0])))
 
-    def transitions(self, states, following=None, tolerance=None):
+    def answer(self, states, following):
         found = type("Found", (), {})()
         pose = states.pose_body[1:].clone()
         pose[:, 3] = pose[:, 3] @ self.turn
@@ -245,3 +255,51 @@ def test_a_wrong_file_is_refused(exact_scene, tmp_path):
     torch.save({"model": {"encoder.net.0.weight": torch.zeros(2, 2)}}, path)
     with pytest.raises(InputError, match="best_model"):
         motion_terms(exact_scene(people=1, frames=6).config.replace(motion_prior=str(path)))
+
+
+def _with_checkpoint(scene, tmp_path, **settings):
+    path = tmp_path / "best_model.pth"
+    torch.save({"model": random_networks().state_dict()}, path)
+    return scene.config.replace(motion_prior=str(path), **settings)
+
+
+def test_the_processor_by_name_is_what_auto_means_without_a_card(
+    exact_scene, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    scene = exact_scene(people=2, frames=8)
+    problem, packed = _problem(scene, Stance())
+    people = list(zip(problem.tracks, problem.posed(packed), strict=True))
+    found = []
+    for device in ("auto", "cpu"):
+        term = motion_terms(_with_checkpoint(scene, tmp_path, device=device))[0]
+        term.refresh(people, problem.common(packed))
+        found.append(term.targets)
+    for i in (1, 2):
+        for name in ("turns", "steps", "nats", "surprise"):
+            by_auto, by_name = (getattr(targets[i], name) for targets in found)
+            np.testing.assert_array_equal(by_auto, by_name)
+            assert by_auto.dtype == np.float64
+
+
+def test_cuda_where_there_is_none_ends_a_run_before_it_begins(exact_scene, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    scene = exact_scene(people=1, frames=6)
+    refiner = Stage5Refiner(_with_checkpoint(scene, tmp_path, device="cuda:0"), scene.body)
+    with pytest.raises(ConfigError, match="device: is 'cuda:0', but"):
+        next(refiner.iterate(scene.scene))
+
+
+def test_a_device_without_networks_is_refused(exact_scene):
+    config = exact_scene(people=1, frames=6).config
+    assert motion_terms(config.replace(device="cpu"))
+    with pytest.raises(ConfigError, match="device: is 'cuda', but only a HuMoR checkpoint's"):
+        motion_terms(config.replace(device="cuda"))
+
+
+def test_results_name_the_card(exact_scene, tmp_path, monkeypatch):
+    config = _with_checkpoint(exact_scene(people=1, frames=6), tmp_path, device="auto")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H200")
+    assert describe_prior(config)["device"] == "NVIDIA H200 (cuda:0)"
+    assert describe_prior(config.replace(device="cpu"))["device"] == "CPU"

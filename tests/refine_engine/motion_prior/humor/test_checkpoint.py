@@ -10,6 +10,7 @@ from scipy.stats import multivariate_normal
 
 from refine_engine.errors import InputError, UnsafeFileError
 from refine_engine.motion_prior.humor.checkpoint import load_initial_state_prior, load_networks
+from refine_engine.motion_prior.humor.initial_state import initial_vector
 from tests.refine_engine.motion_prior.humor.random_motion import random_networks, random_states
 
 
@@ -164,7 +165,8 @@ def test_initial_state_likelihood_equals_its_formula(tmp_path: Path) -> None:
         np.log(w) + multivariate_normal.logpdf(vector, m, c)
         for w, m, c in zip(*arrays.values(), strict=True)
     ]
-    assert prior.negative_log_likelihood(state) == pytest.approx(-np.logaddexp.reduce(logs))
+    assert initial_vector(state).tolist() == vector.tolist()
+    assert prior.quadratic(vector)[0] == pytest.approx(-np.logaddexp.reduce(logs))
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,8 @@ from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 from scipy.stats import norm
 
-from refine_engine.motion_prior.humor.model import (
-    HumorModel,
-    Tolerance,
-    expand_contacts,
-    latent_nll,
-    misfit,
-)
+from refine_engine.motion_prior.humor.latents import Tolerance, latent_nll, misfit
+from refine_engine.motion_prior.humor.model import HumorModel, Motion, Transitions
 from refine_engine.motion_prior.humor.state import MotionState, canonical_frame, pelvis_offset
 from tests.refine_engine.motion_prior.humor.random_motion import (
     heading_change,
@@ -28,6 +23,21 @@ def model() -> HumorModel:
     return HumorModel(random_networks().double())
 
 
+def asked(
+    model: HumorModel, states: MotionState, tolerance: Tolerance | None = None
+) -> Transitions:
+    return model.transitions([Motion(states, tolerance=tolerance)])[0]
+
+
+def stepped(
+    model: HumorModel, past: MotionState, z: torch.Tensor, offset: torch.Tensor
+) -> tuple[MotionState, torch.Tensor]:
+    """One step as HuMoR's paper has it, from a world state (1,): the next, and contact logits."""
+    frame = canonical_frame(past, offset)
+    decoded, logits = model.networks.decode(frame.apply(past).pack(), z)
+    return frame.invert(decoded), logits
+
+
 def test_latent_nll_is_the_gaussian_density() -> None:
     rng = np.random.default_rng(0)
     z, mean, log_var = rng.normal(size=(3, 5, 48))
@@ -39,13 +49,11 @@ def test_latent_nll_is_the_gaussian_density() -> None:
 def test_roll_out_repeats_single_steps(model: HumorModel) -> None:
     states = random_states()
     z = torch.as_tensor(np.random.default_rng(1).normal(size=(5, 48)))
-    rolled, contacts = model.roll_out(states[0], z)
+    rolled = model.trajectories([states[0]], [z])[0].states
     state, offset = states[0].batched(), pelvis_offset(states[0])[None]
     for k in range(5):
-        state, logits, _ = model.step(state, z[k : k + 1], offset)
+        state, _ = stepped(model, state, z[k : k + 1], offset)
         np.testing.assert_allclose(rolled[k + 1].pack(), state.pack()[0], atol=1e-12)
-        np.testing.assert_allclose(contacts[k + 1], torch.sigmoid(logits)[0], atol=1e-12)
-    np.testing.assert_array_equal(contacts[0], contacts[1])
 
 
 def test_roll_outs_side_by_side_are_those_alone(model: HumorModel) -> None:
@@ -58,7 +66,6 @@ def test_roll_outs_side_by_side_are_those_alone(model: HumorModel) -> None:
         alone = model.trajectories([first], [z])[0]
         assert len(found.states.trans) == len(z) + 1
         np.testing.assert_allclose(found.states.pack(), alone.states.pack(), atol=1e-12)
-        np.testing.assert_allclose(found.logits, alone.logits, atol=1e-12)
         np.testing.assert_allclose(found.nats, alone.nats, atol=1e-10)
 
 
@@ -76,11 +83,13 @@ def test_the_batch_of_transitions_agrees_with_steps_from_the_same_states(
     model: HumorModel,
 ) -> None:
     states = random_states()
-    batch = model.transitions(states)
+    batch = asked(model, states)
     offset = pelvis_offset(states[0])[None]
     for k in (0, 4, 10):
-        following, _, _ = model.step(states[k].batched(), batch.z[k : k + 1], offset)
+        following, logits = stepped(model, states[k].batched(), batch.z[k : k + 1], offset)
         np.testing.assert_allclose(batch.predicted[k].pack(), following.pack()[0], atol=1e-12)
+        np.testing.assert_allclose(batch.contacts[k + 1], torch.sigmoid(logits)[0], atol=1e-12)
+    np.testing.assert_array_equal(batch.contacts[0], batch.contacts[1])
     assert batch.nll.shape == (11,)
     assert batch.contacts.shape == (12, 9)
 
@@ -90,14 +99,14 @@ def test_the_likeliest_latents_are_likelier_than_both_means(
     model: HumorModel, monkeypatch: pytest.MonkeyPatch, steps: int, missing: float
 ) -> None:
     """Than the posterior's and the prior's; with more steps they reach what SciPy finds."""
-    monkeypatch.setattr("refine_engine.motion_prior.humor.model.LATENT_STEPS", steps)
+    monkeypatch.setattr("refine_engine.motion_prior.humor.latents.LATENT_STEPS", steps)
     states, allowed = random_states(), Tolerance(turn=0.4, place=0.3, freedom=16.0)
-    plain, found = model.transitions(states), model.transitions(states, None, allowed)
+    plain, found = asked(model, states), asked(model, states, allowed)
     frame = canonical_frame(states[:-1], pelvis_offset(states[0]))
     x, y = frame.apply(states[:-1]).pack(), frame.apply(states[1:]).pack()
     mean, log_var = model.networks.prior(x)
-    np.testing.assert_array_equal(found.z, plain.z)
-    np.testing.assert_array_equal(found.nll, plain.nll)
+    np.testing.assert_allclose(found.z, plain.z, rtol=1e-12)
+    np.testing.assert_allclose(found.nll, plain.nll, rtol=1e-12)
     for k in (0, 5):
         begin = ((plain.z[k] - mean[k]) / torch.exp(0.5 * log_var[k])).numpy()
 
@@ -133,14 +142,23 @@ def _distance(decoded: MotionState, y: torch.Tensor, allowed: Tolerance) -> floa
 def test_likelihood_does_not_depend_on_heading_or_place(model: HumorModel) -> None:
     states = random_states()
     elsewhere = moved(states, *heading_change(1.1, (4.0, 5.0)))
-    np.testing.assert_allclose(
-        model.transitions(elsewhere).nll, model.transitions(states).nll, rtol=1e-8
-    )
+    np.testing.assert_allclose(asked(model, elsewhere).nll, asked(model, states).nll, rtol=1e-8)
 
 
-def test_contacts_expand_to_their_joints() -> None:
-    contacts = np.arange(9.0)[None] + 1
-    expanded = expand_contacts(contacts)
-    assert expanded.shape == (1, 22)
-    assert expanded[0, 20] == 8
-    assert expanded[0, [1, 2, 3]].tolist() == [0, 0, 0]
+def test_everybody_at_once_is_everybody_alone(model: HumorModel) -> None:
+    """People of different lengths and tolerances."""
+    people = [random_states(n, seed=n) for n in (2, 9, 5)]
+    for allowed in (
+        [None, None, None],
+        [Tolerance(turn=0.4, place=0.1 * k, freedom=16.0) for k in (1, 2, 3)],
+    ):
+        together = model.transitions(
+            [Motion(s, tolerance=t) for s, t in zip(people, allowed, strict=True)]
+        )
+        for states, tolerance, found in zip(people, allowed, together, strict=True):
+            alone = asked(model, states, tolerance)
+            assert len(found.nll) == len(states.trans) - 1
+            np.testing.assert_allclose(found.predicted.pack(), alone.predicted.pack(), atol=1e-9)
+            np.testing.assert_allclose(found.nll, alone.nll, atol=1e-9)
+            np.testing.assert_allclose(found.surprise, alone.surprise, atol=1e-9)
+            np.testing.assert_allclose(found.contacts, alone.contacts, atol=1e-12)
