@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QEvent, QObject, Qt
 from PyQt6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -26,58 +25,11 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from refine_engine.config import ENABLE_KEYS, ITERATION_KEYS, RefinementConfig
+from app.dialogs.setting_names import TITLES, UNITS, ZERO, explained, fields, sections
+from refine_engine.config import RefinementConfig
 from refine_engine.errors import ConfigError
 
-SECTIONS: Mapping[str, tuple[str, ...]] = {
-    "&Scale and ground": (
-        *("alpha_init", "optimize_delta_alpha", "alpha_change_threshold", "alpha_bound_sigmas"),
-        "depth_scale",
-        *("optimize_ground_plane", "ground_plane_init", "ground_plane_offset"),
-    ),
-    "&Motion prior": (
-        *("motion_prior_chunk_size", "humor_horizon_max", "motion_prior_mode"),
-        *("motion_prior", "motion_prior_initial_state", "device", "contact_head"),
-    ),
-    "&Input and run": (
-        *("max_frames", "depth_stride", "gap_filling", "max_total_iterations"),
-        *("convergence_threshold", "guard", "threads", "seed"),
-    ),
-}
-"""Tab to the settings on it; a setting that is on no tab stands on the last one."""
-_TITLES: Mapping[str, str] = {
-    "alpha_init": "First scale",
-    "optimize_delta_alpha": "Bound the change of scale",
-    "alpha_change_threshold": "Largest change of scale",
-    "alpha_bound_sigmas": "Sigmas of an estimate",
-    "depth_scale": "Unit of depth",
-    "optimize_ground_plane": "Refine the ground plane",
-    "ground_plane_init": "First ground plane",
-    "ground_plane_offset": "Its offset",
-    "motion_prior_chunk_size": "First window",
-    "humor_horizon_max": "Longest window",
-    "motion_prior_mode": "Variables",
-    "motion_prior": "HuMoR checkpoint",
-    "motion_prior_initial_state": "HuMoR first states",
-    "device": "HuMoR runs on",
-    "contact_head": "Use its contacts",
-    "max_frames": "Frames used",
-    "depth_stride": "Use every n-th depth map",
-    "gap_filling": "Filling of gaps",
-    "max_total_iterations": "Iterations of a run",
-    "convergence_threshold": "Tolerance",
-    "guard": "Roll back what makes it worse",
-    "threads": "Threads",
-    "seed": "Seed",
-}
-_UNITS: Mapping[str, str] = {
-    "ground_plane_offset": " m",
-    "motion_prior_chunk_size": " frames",
-    "humor_horizon_max": " frames",
-    "max_frames": " frames",
-}
-_ZERO: Mapping[str, str] = {"threads": "one a core", "humor_horizon_max": "the whole clip"}
-_WHEN = {"max_frames": " Takes effect when the folder is opened again."}
+_HELP = "Point at a field to read what it does."
 
 
 class ShortNumber(QDoubleSpinBox):
@@ -123,12 +75,19 @@ class RunSettingsDialog(QDialog):
         column.addWidget(text)
         self.tabs = QTabWidget(self)
         column.addWidget(self.tabs)
-        for title, keys in _sections().items():
+        for title, keys in sections().items():
             form = self._tab(title)
             for key in keys:
                 self._add(form, key)
         self.statures: dict[int, QDoubleSpinBox] = {}
         self._add_people(sorted({*people, *config.stature}))
+        self.help = QLabel(_HELP, self)
+        self.help.setProperty("role", "quiet")
+        self.help.setWordWrap(True)
+        self.help.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.help.setMinimumHeight(2 * self.help.fontMetrics().lineSpacing())
+        self.tabs.currentChanged.connect(lambda _: self.help.setText(_HELP))
+        column.addWidget(self.help)
         self.problem = QLabel("", self)
         self.problem.setProperty("role", "error")
         self.problem.setWordWrap(True)
@@ -148,6 +107,14 @@ class RunSettingsDialog(QDialog):
         column.addWidget(self.buttons)
         self._show(config)
 
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Say what the field does that one comes to, by keys or with the pointer."""
+        if event is not None and event.type() in (QEvent.Type.FocusIn, QEvent.Type.Enter):
+            key = watched.objectName() if watched is not None else ""
+            if key in self.fields:
+                self.help.setText(explained(key))
+        return super().eventFilter(watched, event)
+
     def _tab(self, title: str) -> QFormLayout:
         page = QWidget(self.tabs)
         form = QFormLayout(page)
@@ -160,11 +127,12 @@ class RunSettingsDialog(QDialog):
     def _add(self, form: QFormLayout, key: str) -> None:
         made = self._field(key)
         self.fields[key] = made
-        title = _TITLES.get(key, key)
-        tip = f"<b>{key}</b><br>{RefinementConfig.describe(key)}{_WHEN.get(key, '')}"
+        title = TITLES.get(key, key)
+        tip = f"<b>{key}</b><br>{explained(key)}"
         made.widget.setObjectName(key)
         made.widget.setAccessibleName(title)
         made.widget.setToolTip(tip)
+        made.widget.installEventFilter(self)
         if isinstance(made.widget, QCheckBox):
             made.widget.setText(title)
             form.addRow("", made.widget)
@@ -178,7 +146,7 @@ class RunSettingsDialog(QDialog):
             form.addRow(name, made.widget)
 
     def _field(self, key: str) -> _Field:
-        field = _fields()[key]
+        field = fields()[key]
         rules = field.metadata["key"]
         if rules.choices:
             choice = QComboBox(self)
@@ -193,7 +161,7 @@ class RunSettingsDialog(QDialog):
             number = ShortNumber(self)
             number.setDecimals(6)
             number.setRange(max(rules.low, -1e9), min(rules.high, 1e9))
-            number.setSuffix(_UNITS.get(key, ""))
+            number.setSuffix(UNITS.get(key, ""))
             number.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
             return _Field(number, number.value, number.setValue)
         if rules.examples:
@@ -207,19 +175,19 @@ class RunSettingsDialog(QDialog):
 
     def _whole(self, key: str, rules: Any) -> _Field:
         number = QSpinBox(self)
-        number.setSuffix(_UNITS.get(key, ""))
+        number.setSuffix(UNITS.get(key, ""))
         low = int(rules.low)
         number.setRange(low - 1 if rules.optional else low, min(int(rules.high), 2**31 - 1))
         if rules.optional:
             # One below the least stands for "no bound".
-            number.setSpecialValueText(_ZERO.get(key, "all"))
+            number.setSpecialValueText(ZERO.get(key, "all"))
             return _Field(
                 number,
                 lambda: None if number.value() < low else number.value(),
                 lambda value: number.setValue(low - 1 if value is None else value),
             )
-        if key in _ZERO:
-            number.setSpecialValueText(_ZERO[key])
+        if key in ZERO:
+            number.setSpecialValueText(ZERO[key])
         return _Field(number, number.value, number.setValue)
 
     def _with_chooser(self, line: QLineEdit, title: str) -> QHBoxLayout:
@@ -283,22 +251,3 @@ class RunSettingsDialog(QDialog):
             self.problem.setVisible(True)
             return
         self.accept()
-
-
-def _fields() -> dict[str, Any]:
-    return {f.name: f for f in dataclasses.fields(RefinementConfig)}
-
-
-def _sections() -> dict[str, tuple[str, ...]]:
-    """The tabs; a setting that the engine got since stands on the last one."""
-    placed = {key for keys in SECTIONS.values() for key in keys}
-    elsewhere = {*ENABLE_KEYS.values(), *ITERATION_KEYS.values(), "stature"}
-    others = tuple(
-        key
-        for key in _fields()
-        if key not in placed and key not in elsewhere and not key.startswith("lambda_")
-    )
-    found = dict(SECTIONS)
-    last = list(found)[-1]
-    found[last] = (*found[last], *others)
-    return found
