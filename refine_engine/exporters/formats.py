@@ -159,6 +159,13 @@ FORMATS: Mapping[str, ExportFormat] = {
             "joint centres and points of the skin as markers, one file a person, metres, Y up",
         ),
         _format(
+            "c3d",
+            "Markers for motion analysis (C3D)",
+            "c3d",
+            "c3d",
+            "the same markers for motion analysis, one file a person, millimetres, Z up",
+        ),
+        _format(
             "cameras",
             "Cameras (JSON)",
             "cameras.json",
@@ -176,7 +183,7 @@ FORMATS: Mapping[str, ExportFormat] = {
 }
 """Every format by its name, in the order in which menus list them."""
 
-_WITHOUT_FLOOR = ("amass", "bvh", "csv", "trc")
+_WITHOUT_FLOOR = ("amass", "bvh", "csv", "trc", "c3d")
 """Formats that do not say where the floor is, for programs that mostly take it to be at 0."""
 _LEVEL = 0.01
 """Height of the floor, metres, that is not worth a word."""

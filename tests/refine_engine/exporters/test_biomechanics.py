@@ -202,7 +202,7 @@ def test_the_floor_is_level_at_zero_and_nothing_else_changes(content: ExportCont
 def test_formats_without_a_floor_say_where_it_is(tmp_path: Path, content: ExportContent) -> None:
     for name in FORMATS:
         said = [note for note in caveats(name, content) if "--floor" in note]
-        assert bool(said) == (name in ("amass", "bvh", "csv", "trc"))
+        assert bool(said) == (name in ("amass", "bvh", "csv", "trc", "c3d"))
         assert not any("lies at" in n for n in caveats(name, content, ExportOptions(floor=True)))
     assert "-0.90 m" in caveats("bvh", content)[-1]
     (path,) = export("csv", content, tmp_path / "x.csv", ExportOptions(floor=True))
