@@ -298,16 +298,19 @@ class Session(Shown):
 
     # Other work of the engine's thread
 
-    def do(self, key: str, job: Any, text: str, *, may_be_left: bool = False) -> bool:
+    def do(
+        self, key: str, job: Any, text: str, *, may_be_left: bool = False, aside: bool = False
+    ) -> bool:
         """Run a job on the engine's thread; ``job_done(key, result)`` follows.  False if busy.
 
-        The program does not end before it, unless it ``may_be_left``.
+        The program does not end before it, unless it ``may_be_left``; where it is done ``aside``,
+        the user's next wish follows it and is not refused.
         """
         if self.busy:
             self.notice.emit("Wait until the present work has ended, or stop it.")
             return False
         self.notice.emit(text)
-        self.steering.do(key, job, may_be_left=may_be_left)
+        self.steering.do(key, job, may_be_left=may_be_left, aside=aside)
         return True
 
     def _on_job_failed(self, key: str, error: BaseException) -> None:

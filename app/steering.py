@@ -69,6 +69,8 @@ class Steering(QObject):
         self.last_control: SteeredControl | None = None
         """That of the run that ended last."""
         self._has_scene = False
+        self._aside: set[str] = set()
+        """Keys of jobs that nobody waits for."""
         self._must_finish = False
         self._closed = False
         self._delivered_at = 0.0
@@ -124,11 +126,18 @@ class Steering(QObject):
         self._set_activity("pausing" if stepping else "running")
         self._thread.run_requested.emit(request)
 
-    def do(self, key: str, job: Callable[[], Any], *, may_be_left: bool = False) -> None:
+    def do(
+        self, key: str, job: Callable[[], Any], *, may_be_left: bool = False, aside: bool = False
+    ) -> None:
         """Run any other job; ``job_done`` or ``job_failed`` follows.
 
-        The program waits for it before it ends, unless it ``may_be_left``.
+        The program waits for it before it ends, unless it ``may_be_left``.  A job that nobody
+        asked for is done ``aside``: what is asked for meanwhile is not refused, it follows.
         """
+        if aside:
+            self._aside.add(key)
+            self._thread.job_requested.emit(key, job, may_be_left)
+            return
         self._set_activity("working")
         self._must_finish = not may_be_left
         self._thread.job_requested.emit(key, job, may_be_left)
@@ -238,12 +247,19 @@ class Steering(QObject):
         self.run_ended.emit(outcome)
 
     def _on_job_done(self, key: str, result: object) -> None:
-        self._rest()
+        self._rest_after(key)
         self.job_done.emit(key, result)
 
     def _on_job_failed(self, key: str, error: BaseException) -> None:
-        self._rest()
+        self._rest_after(key)
         self.job_failed.emit(key, error)
+
+    def _rest_after(self, key: str) -> None:
+        # What was done aside changed no activity; another one may have begun since.
+        if key in self._aside:
+            self._aside.discard(key)
+        else:
+            self._rest()
 
     def _rest(self) -> None:
         self._set_activity("ready" if self._has_scene else "empty")

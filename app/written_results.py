@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.main_window import MainWindow
 
 _JOB = "reading the result"
+_FOUND = "reading an earlier result"
 
 
 class WrittenResults(QObject):
@@ -103,7 +104,9 @@ class WrittenResults(QObject):
                     raise
                 return opened, error, wanted
 
-        session.do(_JOB, job, f"Reading {path} …", may_be_left=True)
+        # One that was only found must not keep a run waiting that is started at once.
+        key = _JOB if wanted else _FOUND
+        session.do(key, job, f"Reading {path} …", may_be_left=True, aside=not wanted)
 
     def _on_read(
         self, opened: OpenedScene, found: RunRecord | RefinementError, wanted: bool
@@ -123,5 +126,5 @@ class WrittenResults(QObject):
             session.notice.emit(f"{where}; the Runs panel returns to it.")
 
     def _on_job_done(self, key: str, result: object) -> None:
-        if key == _JOB and isinstance(result, tuple):
+        if key in (_JOB, _FOUND) and isinstance(result, tuple):
             self._on_read(*result)
