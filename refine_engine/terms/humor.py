@@ -20,20 +20,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
-from refine_engine.body import rest_joints
-from refine_engine.geometry.rotations import exp_so3, log_so3, rotation_between
+from refine_engine.geometry.rotations import exp_so3, log_so3
 from refine_engine.motion_prior.transition import PRIOR_RATE
-from refine_engine.terms.pose import _log_and_jacobian as log_and_jacobian
+from refine_engine.terms.humor_kernel import DIMENSIONS, FREEDOM, TURNS, step_loss
+from refine_engine.terms.humor_states import prior_frame, prior_states, states_after
 from refine_engine.terms.registry import CVAE_INFO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from refine_engine.body import BodyModel
     from refine_engine.motion_prior.humor.model import HumorModel, Transitions
-    from refine_engine.motion_prior.humor.state import MotionState
     from refine_engine.scene import Array
     from refine_engine.terms.model import PersonModel
     from refine_engine.terms.protocol import Common, Posed, Track
@@ -42,11 +39,6 @@ TURN_SIGMA = 0.02
 """Standard deviation of a component of a joint's turn in 1/30 s about the decoded one, radians."""
 PLACE_SIGMA = 0.008
 """Of a coordinate of the move in 1/30 s, metres at body size 1."""
-FREEDOM = 16.0
-TURNS = 22
-"""Root and joints 1..21, which HuMoR's state holds."""
-_DIMENSIONS = 3 * TURNS + 3
-UP = np.array([0.0, 1.0, 0.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,80 +137,12 @@ class HumorPrior:
         place = np.diff(posed.transl, axis=0) - found.steps[1:]
         place /= PLACE_SIGMA * share * posed.size
         q = (away**2).sum((1, 2)) + (place**2).sum(1)
-        pull = np.minimum((FREEDOM + _DIMENSIONS) / (FREEDOM + q), 1.0)
+        pull = np.minimum((FREEDOM + DIMENSIONS) / (FREEDOM + q), 1.0)
         return float(found.nats[1:][seen].mean()), float(pull[seen].mean())
 
 
 _NO_GRADIENT = np.zeros((0, 69))
 _NO_BLOCKS = np.zeros((0, 69, 69))
-
-
-@njit(nogil=True, cache=True)
-def step_loss(  # type: ignore[no-untyped-def]
-    R, transl, turns, steps, links, sigmas, with_model, gradient, here, beside
-):
-    """Sum of w (nu + d) / 2 log(1 + q / nu); also the sum of w r^2 of places (for the size).
-
-    ``sigmas`` are those of a turn (radians) and of a move (metres) in one frame.
-    """
-    total = 0.0
-    sized = 0.0
-    r = np.empty((TURNS, 3))
-    J = np.empty((TURNS, 3, 3))
-    M = np.empty((TURNS, 3, 3))
-    back = np.empty((3, 3))
-    d = np.empty(3)
-    turn = 1.0 / (sigmas[0] * sigmas[0])
-    place = 1.0 / (sigmas[1] * sigmas[1])
-    for t in range(1, R.shape[0]):
-        if links[t] == 0.0:
-            continue
-        q = 0.0
-        away = 0.0
-        for j in range(TURNS):
-            for c in range(3):
-                for e in range(3):
-                    M[j, c, e] = (
-                        R[t - 1, j, 0, c] * R[t, j, 0, e]
-                        + R[t - 1, j, 1, c] * R[t, j, 1, e]
-                        + R[t - 1, j, 2, c] * R[t, j, 2, e]
-                    )
-            log_and_jacobian(turns[t, j], M[j], r[j], J[j])
-            for c in range(3):
-                q += turn * r[j, c] * r[j, c]
-        for c in range(3):
-            d[c] = transl[t, c] - transl[t - 1, c] - steps[t, c]
-            away += place * d[c] * d[c]
-        q += away
-        total += links[t] * 0.5 * (FREEDOM + _DIMENSIONS) * np.log1p(q / FREEDOM)
-        if not with_model:
-            continue
-        w = links[t] * (FREEDOM + _DIMENSIONS) / (FREEDOM + q)
-        sized += w * away
-        for c in range(3):
-            gradient[t, c] += w * place * d[c]
-            gradient[t - 1, c] -= w * place * d[c]
-            here[t, c, c] += w * place
-            here[t - 1, c, c] += w * place
-            beside[t - 1, c, c] -= w * place
-        for j in range(TURNS):
-            # A turn exp(b) of the frame before changes M to exp(-b) M = M exp(-M^T b).
-            for m in range(3):
-                for c in range(3):
-                    back[m, c] = -(
-                        J[j, m, 0] * M[j, c, 0] + J[j, m, 1] * M[j, c, 1] + J[j, m, 2] * M[j, c, 2]
-                    )
-            for c in range(3):
-                row = 3 + 3 * j + c
-                for m in range(3):
-                    gradient[t, row] += w * turn * J[j, m, c] * r[j, m]
-                    gradient[t - 1, row] += w * turn * back[m, c] * r[j, m]
-                    for e in range(3):
-                        column = 3 + 3 * j + e
-                        here[t, row, column] += w * turn * J[j, m, c] * J[j, m, e]
-                        here[t - 1, row, column] += w * turn * back[m, c] * back[m, e]
-                        beside[t - 1, row, column] += w * turn * back[m, c] * J[j, m, e]
-    return total, sized
 
 
 def decoded_targets(
@@ -256,38 +180,6 @@ def _targets(found: Transitions, posed: Posed, common: Common, share: float) -> 
     turned[1:] = whole if share == 1.0 else exp_so3(share * log_so3(whole))
     moved[1:] = share * (place - posed.transl[:-1])
     return Targets(turned, moved, np.append(0.0, found.nll), np.append(0.0, found.surprise))
-
-
-def prior_frame(body: BodyModel, betas: Array, plane: Array) -> tuple[Array, Array, Array]:
-    """Rotation (3, 3) and lift (3,) from the world to HuMoR's, floor at z = 0; rest pelvis (3,)."""
-    from refine_engine.motion_prior.humor.state import Y_UP_TO_Z_UP
-
-    level = Y_UP_TO_Z_UP @ rotation_between(plane[:3], UP)
-    return level, np.array([0.0, 0.0, float(plane[3])]), rest_joints(body, betas)[0]
-
-
-def prior_states(
-    body: BodyModel, betas: Array, plane: Array, R: Array, joints: Array, fps: float
-) -> MotionState:
-    """HuMoR's states (n,) of a motion: R (n, 24, 3, 3) and joints (n, 24, 3), world."""
-    # Torch takes seconds to import and is only needed with a checkpoint.
-    from refine_engine.motion_prior.humor.state import states_of_motion
-
-    level, lift, pelvis = prior_frame(body, betas, plane)
-    placed = joints @ level.T + lift
-    return states_of_motion(placed[:, 0] - pelvis, level @ R[:, 0], R[:, 1:TURNS], placed, fps)
-
-
-def states_after(states: MotionState, share: float) -> MotionState | None:
-    """(n - 1,) the motion 1/30 s after each state but the last; None where these are the next rows.
-
-    ``share`` is the part of such a step that a frame is.
-    """
-    if share == 1.0:
-        return None
-    from refine_engine.motion_prior.humor.state import sampled
-
-    return sampled(states, np.arange(len(states.trans) - 1) + 1.0 / share)
 
 
 def load_humor(path: str | Path, device: str) -> HumorModel:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refine_engine.body import PARENTS, rest_joints
-from refine_engine.geometry.rotations import rotation_between
+from refine_engine.body import PARENTS
+from refine_engine.terms.humor_states import prior_frame
 from refine_engine.terms.registry import CVAE_INFO
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 JOINTS = 22
 WIDTH = 69
 """Variables of a frame: place, turns of the root and of joints 1..21."""
-UP = np.array([0.0, 1.0, 0.0])
 _SKEW = np.zeros((3, 3, 3))
 """[e_k]x of the three axes."""
 for _k in range(3):
@@ -71,11 +70,7 @@ def first_state(posed: Posed, common: Common, rate: float) -> tuple[Array, Array
 
     Columns are the place and turns of frame 0, then those of frame 1; turns are ``R <- R exp(d)``.
     """
-    # HuMoR's world is Z up, with the floor at 0. Torch comes with that module.
-    from refine_engine.motion_prior.humor.state import Y_UP_TO_Z_UP
-
-    level = Y_UP_TO_Z_UP @ rotation_between(common.plane[:3], UP)
-    lift = np.array([0.0, 0.0, float(common.plane[3])])
+    level, lift, pelvis = prior_frame(common.body, posed.betas, common.plane)
     flat = np.diag([1.0, 1.0, 0.0])
     X = posed.points[:2, :JOINTS] @ level.T
     dX = np.stack([level @ _joint_derivative(posed, f) for f in (0, 1)])
@@ -86,7 +81,7 @@ def first_state(posed: Posed, common: Common, rate: float) -> tuple[Array, Array
     dx0[..., :WIDTH], dx1[..., WIDTH:] = dX
     relative = X[0] - flat @ X[0, 0]
     d_relative = dx0 - flat @ dx0[0]
-    offset = flat @ rest_joints(common.body, posed.betas)[0]
+    offset = flat @ pelvis
     speeds, d_speeds = rate * (X[1] - X[0]), rate * (dx1 - dx0)
     moved = rate * (level @ (posed.transl[1] - posed.transl[0]))
     d_moved = np.zeros((3, 2 * WIDTH))

@@ -61,7 +61,7 @@ def humor_source(model: HumorModel) -> ContactSource:
 
     def contacts(body: BodyModel, person: PersonState, plane: Array, fps: float) -> Array:
         from refine_engine.motion_prior.humor.model import Motion
-        from refine_engine.terms.humor import prior_states, states_after
+        from refine_engine.terms.humor_states import prior_states, states_after
 
         if len(person.frames) < 2:
             return np.zeros((len(person.frames), 4))
