@@ -9,7 +9,6 @@ one minus a confidence which begins at one; detections whose keypoints are no ke
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,8 @@ from numpy.typing import NDArray
 
 from refine_engine.body import BODY_25, layout_points, place_points
 from refine_engine.errors import ExportError
+from refine_engine.evaluation.sources import TRUTH_FILE
+from refine_engine.evaluation.synthetic.ground_truth import is_sample, write_truth
 from refine_engine.evaluation.synthetic.scene import (
     EstimatedPerson,
     SyntheticScene,
@@ -30,7 +31,6 @@ from refine_engine.geometry.rotations import axis_angle_from_matrix
 
 Array = NDArray[np.float64]
 
-TRUTH_FILE = "ground_truth.npz"
 VIDEO_FILE = "video.mp4"
 STAGES = ("1_camera_estimation", "2_tracking", "3_pose_estimation", "4_world_space")
 
@@ -69,7 +69,7 @@ def write_results_folder(
         report("video", 0.6)
         if scene.options.video:
             write_video(scene.views, folder / VIDEO_FILE)
-        _write_truth(scene, folder / TRUTH_FILE)
+        write_truth(scene, folder / TRUTH_FILE)
     except OSError as error:
         raise ExportError(
             error.filename or folder,
@@ -84,9 +84,9 @@ def _prepare(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ExportError(folder, "is a file", "give a folder")
     folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()) and not (folder / TRUTH_FILE).is_file():
+    if any(folder.iterdir()) and not is_sample(folder / TRUTH_FILE):
         raise ExportError(folder, "holds files that are no sample", "give an empty or a new folder")
-    # An older sample goes, file by file and only what a sample consists of.
+    # An older sample goes: its stages, video and truth, and nothing beside them.
     (folder / TRUTH_FILE).unlink(missing_ok=True)
     (folder / VIDEO_FILE).unlink(missing_ok=True)
     for stage in STAGES:
@@ -269,36 +269,6 @@ def _write_world(scene: SyntheticScene, folder: Path) -> None:
         "processing_time": 0.0,
     }
     _write_json(folder / "metadata.json", metadata)
-
-
-def _write_truth(scene: SyntheticScene, path: Path) -> None:
-    truth = scene.truth
-    poses = np.tile(np.eye(4), (truth.num_frames, 1, 1))
-    poses[:, :3, :3], poses[:, :3, 3] = truth.R_cam_world, truth.t_cam_world
-    arrays: dict[str, NDArray[np.generic]] = {
-        "person_ids": np.array(sorted(truth.people), dtype=np.int64),
-        "cameras": poses,
-        "intrinsics": np.tile(truth.intrinsics, (truth.num_frames, 1, 1)),
-        "alpha": np.array(truth.alpha),
-        "ground_plane": truth.ground_plane,
-        "fps": np.array(truth.fps),
-        "chunk_alpha": scene.cameras.alpha,
-        "scale_error": np.array(scene.scale_error),
-    }
-    for pid, person in truth.people.items():
-        motion = person.motion
-        arrays |= {
-            f"person_{pid}_frames": person.frames,
-            f"person_{pid}_poses": axis_angle_from_matrix(motion.rotations),
-            f"person_{pid}_transl": motion.transl,
-            f"person_{pid}_betas": motion.betas,
-            f"person_{pid}_joints": motion.joints(truth.model).positions,
-            f"person_{pid}_contacts": motion.contacts,
-        }
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-    os.replace(temporary, path)
 
 
 def _write_json(path: Path, content: dict[str, object]) -> None:

@@ -176,6 +176,20 @@ def test_an_older_sample_is_replaced_and_nothing_else(
     with pytest.raises(ExportError, match="no sample"):
         write_results_folder(scene, other)
     assert (other / "photo.jpg").exists()
+    # Real results with a recording's own truth beside them are no sample either.
+    with np.load(folder / "ground_truth.npz") as truth:
+        arrays = {name: truth[name] for name in ("person_ids", "cameras", "fps")}
+    real = tmp_path / "recording"
+    (real / "1_camera_estimation").mkdir(parents=True)
+    (real / "1_camera_estimation" / "cameras.npz").write_bytes(b"days of work")
+    for content in (arrays, {}):
+        np.savez(real / "ground_truth.npz", **content)
+        with pytest.raises(ExportError, match="no sample"):
+            write_results_folder(scene, real)
+    (real / "ground_truth.npz").write_bytes(b"damaged")
+    with pytest.raises(ExportError, match="no sample"):
+        write_results_folder(scene, real)
+    assert (real / "1_camera_estimation" / "cameras.npz").read_bytes() == b"days of work"
 
 
 def test_the_command_writes_and_describes(
