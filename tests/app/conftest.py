@@ -76,6 +76,14 @@ def _alive(question: Callable[[], bool]) -> bool:
         return False
 
 
+@pytest.fixture(scope="session")
+def kernels() -> None:
+    """Everything compiled: where nothing was before, it takes longer than any test waits."""
+    from refine_engine.warm import compile_kernels
+
+    compile_kernels()
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     store = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)

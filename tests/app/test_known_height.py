@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from modal import answer_dialog
+from patience import PROGRAM_S
 from PyQt6.QtCore import QEvent, Qt
 from PyQt6.QtGui import QFocusEvent
 from PyQt6.QtTest import QTest
@@ -21,7 +22,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sample(tmp_path_factory: pytest.TempPathFactory, kernels: None) -> Path:
     from refine_engine.evaluation.synthetic.options import SampleOptions
     from refine_engine.evaluation.synthetic.results_folder import write_results_folder
     from refine_engine.evaluation.synthetic.scene import make_scene
@@ -32,9 +33,10 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def real(qtbot: Any, settings: Settings, tmp_path: Path, sample: Path) -> Any:
+    qtbot.patience_ms = round(1000 * PROGRAM_S)
     window = MainWindow(settings, autosave_folder=tmp_path / "unfinished")
     window.show()
-    with qtbot.waitSignal(window.session.scene_changed, timeout=60000):
+    with qtbot.waitSignal(window.session.scene_changed):
         window.files.open(sample)
     yield window
     window.close()
@@ -57,7 +59,7 @@ def enter_height(window: MainWindow, person: int, metres: str) -> None:
 
 
 def run(window: MainWindow, qtbot: Any) -> Any:
-    with qtbot.waitSignal(window.session.ended, timeout=180000) as ended:
+    with qtbot.waitSignal(window.session.ended) as ended:
         window.session.run()
     record = ended.args[0]
     assert record.status == "finished"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hands import resize
 from PyQt6.QtCore import QSize
 from PyQt6.QtGui import QFont, QImage, QPainter
 from PyQt6.QtWidgets import QBoxLayout
@@ -20,8 +21,8 @@ from refine_engine.refinement.window_lengths import window_lengths
 
 def arrange(window: MainWindow, qtbot: Any, size: QSize, pixels: int) -> None:
     window.settings.set_preferences(replace(window.settings.preferences, font_px=pixels))
-    window.arrange(size)
-    qtbot.waitUntil(lambda: window.size() == size, timeout=10000)
+    resize(qtbot, window, size)
+    qtbot.waitUntil(lambda: window.size() == size)
 
 
 @pytest.mark.parametrize("pixels", [13, 17, 20])
@@ -30,19 +31,22 @@ def test_rows_of_the_left_column_need_no_scrolling(
 ) -> None:
     arrange(opened, qtbot, QSize(1280, 800), pixels)
     for panel in (opened.sub_stages, opened.weights):
-        qtbot.waitUntil(lambda p=panel: p.verticalScrollBar().maximum() == 0, timeout=10000)
-    behind = opened.docks["people"] in opened.tabifiedDockWidgets(opened.docks["weights"])
-    assert behind == (pixels == 20)
+        qtbot.waitUntil(lambda p=panel: p.verticalScrollBar().maximum() == 0)
+
+    def people_are_behind() -> bool:
+        return opened.docks["people"] in opened.tabifiedDockWidgets(opened.docks["weights"])
+
+    qtbot.waitUntil(lambda: people_are_behind() == (pixels == 20))
     arrange(opened, qtbot, QSize(1600, 1000), 13)
-    qtbot.waitUntil(lambda: not opened.sub_stages.compact, timeout=10000)
-    assert not opened.tabifiedDockWidgets(opened.docks["weights"])
+    qtbot.waitUntil(lambda: not opened.sub_stages.compact)
+    qtbot.waitUntil(lambda: not opened.tabifiedDockWidgets(opened.docks["weights"]))
 
 
 def test_another_text_size_alone_fits_the_rows_too(opened: MainWindow, qtbot: Any) -> None:
     arrange(opened, qtbot, QSize(1280, 800), 13)
     opened.settings.set_preferences(replace(opened.settings.preferences, font_px=20))
     for panel in (opened.sub_stages, opened.weights):
-        qtbot.waitUntil(lambda p=panel: p.verticalScrollBar().maximum() == 0, timeout=10000)
+        qtbot.waitUntil(lambda p=panel: p.verticalScrollBar().maximum() == 0)
     opened.settings.set_preferences(replace(opened.settings.preferences, font_px=13))
 
 
@@ -56,7 +60,7 @@ def test_a_panel_that_floats_is_left_where_it_is(opened: MainWindow, qtbot: Any)
 
 def test_low_rows_keep_the_names_of_their_columns(opened: MainWindow, qtbot: Any) -> None:
     arrange(opened, qtbot, QSize(1600, 1000), 13)
-    qtbot.waitUntil(lambda: not opened.sub_stages.compact, timeout=10000)
+    qtbot.waitUntil(lambda: not opened.sub_stages.compact)
     row = opened.sub_stages.rows["init"]
     before = row.grab().toImage()
     opened.sub_stages.set_compact(True)
@@ -107,11 +111,12 @@ def test_windows_of_a_roll_out_and_of_nothing() -> None:
 def test_the_empty_state_puts_its_buttons_below_one_another(window: MainWindow, qtbot: Any) -> None:
     empty = window.area.empty
     arrange(window, qtbot, QSize(1600, 1000), 13)
-    assert empty._ways.direction() == QBoxLayout.Direction.LeftToRight
+    beside = QBoxLayout.Direction.LeftToRight
+    qtbot.waitUntil(lambda: empty._ways.direction() == beside)
     arrange(window, qtbot, QSize(1280, 800), 20)
     for button in empty._buttons:
         if not button.isHidden():
-            qtbot.waitUntil(lambda b=button: b.width() >= b.sizeHint().width(), timeout=10000)
+            qtbot.waitUntil(lambda b=button: b.width() >= b.sizeHint().width())
     arrange(window, qtbot, QSize(1600, 1000), 13)
 
 

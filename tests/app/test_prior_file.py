@@ -15,18 +15,16 @@ from app.engine import Engine
 from app.main_window import MainWindow
 from app.settings import Settings
 from refine_engine.evaluation.synthetic.options import SampleOptions
-from refine_engine.warm import compile_kernels
 from tests.refine_engine.motion_prior.humor.random_motion import random_networks
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sample(tmp_path_factory: pytest.TempPathFactory, kernels: None) -> Path:
     options = SampleOptions(
         people=1, frames=20, image_size=(240, 320), depth_size=(60, 80), camera="static"
     )
-    compile_kernels()
     return Engine().sample(tmp_path_factory.mktemp("sample") / "scene", vars(options))
 
 

@@ -22,19 +22,16 @@ from app.main_window import MainWindow
 from app.movies import pixels_of
 from app.settings import Settings
 from refine_engine.evaluation.synthetic.options import SampleOptions
-from refine_engine.warm import compile_kernels
 
 pytestmark = pytest.mark.slow
 LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sample(tmp_path_factory: pytest.TempPathFactory, kernels: None) -> Path:
     options = SampleOptions(
         people=2, frames=24, image_size=(240, 320), depth_size=(60, 80), camera="static"
     )
-    # Once for all: where nothing was compiled before, this takes longer than anybody waits below.
-    compile_kernels()
     folder = tmp_path_factory.mktemp("sample") / "scene"
     return Engine().sample(folder, vars(options))
 
