@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 _NAN = float("nan")
+_SHOWN = {
+    "scale_alpha": ("alpha", "m/unit", 4),
+    "scale_sigma": ("sigma of alpha", "m/unit", 4),
+    "scale_delta": ("alpha / alpha_0 - 1", "", 4),
+    "alpha_0": ("alpha_0", "m/unit", 4),
+    "seconds": ("time of all sub-stages", "s", 1),
+}
+"""Key of a result to its label, unit and decimals in the table."""
 _SCALE_KEYS = ("scale_alpha", "scale_sigma", "scale_delta", "alpha_0")
 
 
@@ -135,9 +143,12 @@ def difference_table(found: Difference) -> str:
         parts.append(aligned(rows, left=1))
     else:
         parts.append("The settings are the same.")
-    rows = [["", "A", "B", "change"]]
-    rows += [_line(key, 4, *pair) for key, pair in found.values.items()]
-    parts.append(aligned(rows, left=1))
+    rows = [["", "unit", "A", "B", "change"]]
+    for key, pair in found.values.items():
+        label, unit, decimals = _SHOWN.get(key, (key, "", 4))
+        cells = _line(label, decimals, *pair)
+        rows.append([cells[0], unit, *cells[1:]])
+    parts.append(aligned(rows, left=2))
     rows = [["after refinement", "unit", "", "A", "B", "change"]]
     for metric in METRICS:
         if metric.key in found.metrics:

@@ -63,8 +63,9 @@ class VideoFile:
             self._open()
             self._pts = self._display_times(limit)
         except self._errors as error:
+            reason = getattr(error, "strerror", None) or error
             raise InputError(
-                self.path, f"cannot be read as a video ({error})", "name another video"
+                self.path, f"cannot be read as a video ({reason})", "name another video"
             ) from None
         rate = self._stream.average_rate or self._stream.base_rate
         self.fps: float | None = float(rate) if rate else None
