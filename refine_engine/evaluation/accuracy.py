@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from refine_engine.config import RefinementConfig
-from refine_engine.errors import RefinementError
+from refine_engine.errors import InputError, RefinementError
 from refine_engine.evaluation.accuracy_table import accuracy_markdown
 from refine_engine.evaluation.records import ARMS, Arm, Run
 from refine_engine.evaluation.sweep import PEOPLE, arrangements, sweep
@@ -38,13 +38,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--motion", type=Path, metavar="DIR", help="motion clips (default: embedded motions)"
     )
-    parser.add_argument("--seeds", type=int, default=3, help="scenes of each arrangement")
     parser.add_argument(
-        "--first-seed", type=int, default=0, help="other scenes, for tuning (default: 0)"
+        "--seeds", type=int, default=3, metavar="N", help="scenes of each arrangement"
     )
-    parser.add_argument("--frames", type=int, default=100, help="frames of each scene")
     parser.add_argument(
-        "--people", type=int, nargs="+", default=list(PEOPLE), help="numbers of people"
+        "--first-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="other scenes, for tuning (default: 0)",
+    )
+    parser.add_argument("--frames", type=int, default=100, metavar="T", help="frames of each scene")
+    parser.add_argument(
+        "--people", type=int, nargs="+", default=list(PEOPLE), metavar="P", help="numbers of people"
     )
     parser.add_argument("--config", type=Path, metavar="YAML", help="settings of the refinement")
     parser.add_argument(
@@ -53,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only-full", action="store_true", help="leave out the runs with a wrong start of scale"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="scenes at a time")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="scenes at a time")
     parser.add_argument(
         "--records", type=Path, metavar="JSONL", help="keep finished runs here and go on from them"
     )
@@ -70,6 +76,8 @@ def _run(args: argparse.Namespace, arguments: Sequence[str]) -> int:
     if args.jobs > 1:
         config = dataclasses.replace(config, threads=1)
     scenes = arrangements(args.seeds, frames=args.frames, people=args.people, first=args.first_seed)
+    if args.seeds < 1 or not args.people:
+        raise InputError("--seeds", "leaves no scene", "give at least 1")
     runs: list[Run] = []
     for done, (arrangement, found) in enumerate(
         sweep(scenes, args.motion, config, args.records, args.jobs, arms), start=1

@@ -42,6 +42,8 @@ class Run:
     seconds: float
     problem: str = ""
     """Why the run failed; a failed run keeps its "before" as "after"."""
+    settings: str = ""
+    """Mark of the settings and clips that it was made with; empty in old files."""
 
     @property
     def key(self) -> tuple[str, str, int | None]:
@@ -60,13 +62,20 @@ def write_records(path: Path, runs: Iterable[Run]) -> None:
         stream.writelines(json.dumps(dataclasses.asdict(run)) + "\n" for run in runs)
 
 
-def read_records(path: Path | None) -> dict[str, list[Run]]:
+def read_records(path: Path | None, settings: str = "") -> dict[str, list[Run]]:
     """Runs of a records file by scene name; empty where there is no file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    settings
+        Mark of the settings that all runs must have been made with; empty = any.
 
     Raises
     ------
     InputError
-        A line is no record of this version.
+        A line is no record of this version, or of a run with other settings.
     """
     found: dict[str, list[Run]] = {}
     if path is None or not path.is_file():
@@ -76,6 +85,12 @@ def read_records(path: Path | None) -> dict[str, list[Run]]:
             run = _run_from(json.loads(line))
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path}:{number}", f"is no record ({error})", "delete it") from None
+        if settings and run.settings and run.settings != settings:
+            raise InputError(
+                f"{path}:{number}",
+                "is of a run with other settings or motion clips",
+                "name another file for these",
+            )
         found.setdefault(run.scene, []).append(run)
     return found
 

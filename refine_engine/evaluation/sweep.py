@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import math
 import tempfile
 import time
@@ -255,8 +257,14 @@ def sweep(
         Processes.
     arms
         Which ones.
+
+    Raises
+    ------
+    InputError
+        The records are of other settings or clips, or something cannot be read.
     """
-    known = read_records(records)
+    mark = settings_mark(config, motion)
+    known = read_records(records, mark)
     waiting = []
     for arrangement in scenes:
         if arrangement.name in known:
@@ -264,9 +272,21 @@ def sweep(
         else:
             waiting.append(arrangement)
     for arrangement, runs in _results(waiting, motion, config, jobs, tuple(arms)):
+        runs = [dataclasses.replace(run, settings=mark) for run in runs]
         if records is not None:
             write_records(records, runs)
         yield arrangement, runs
+
+
+def settings_mark(config: RefinementConfig, motion: Path | None) -> str:
+    """Short text that differs where runs cannot be put into one table.
+
+    Threads change no result, so that a sweep may go on with more or fewer.
+    """
+    known = config.replace(threads=0).to_dict()
+    clips = None if motion is None else motion.resolve().name
+    text = json.dumps([known, clips], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _results(

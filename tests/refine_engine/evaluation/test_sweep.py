@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from refine_engine.config import RefinementConfig
+from refine_engine.errors import InputError
 from refine_engine.evaluation.accuracy_table import accuracy_markdown
 from refine_engine.evaluation.records import read_records
 from refine_engine.evaluation.sweep import START_ERROR, Arrangement, sweep
@@ -32,4 +33,10 @@ def test_a_scene_is_made_refined_and_recorded_once(tmp_path: Path) -> None:
     # A second sweep reads what the first one wrote, seconds and all.
     [(_, again)] = sweep([scene], None, config, records)
     assert again == runs
+    # Under other settings it would be another table; threads are no such setting.
+    assert next(sweep([scene], None, config.replace(threads=1), records))[1] == runs
+    with pytest.raises(InputError, match=r"runs\.jsonl:1: is of a run with other settings"):
+        next(sweep([scene], None, config.replace(lambda_depth=2.0), records))
+    with pytest.raises(InputError, match="or motion clips"):
+        next(sweep([scene], tmp_path, config, records))
     assert "1 scenes at level published" in accuracy_markdown(runs, "x")
