@@ -26,6 +26,7 @@ from refine_engine.config import ENABLE_KEYS, RefinementConfig
 from refine_engine.state import (
     SUBSTAGES,
     OptimizationState,
+    ScaleReport,
     SubStage,
 )
 
@@ -57,6 +58,8 @@ class Session(Shown):
         super().__init__(parent)
         self.body_folder = ""
         self._current: RunRecord | None = None
+        self._left: tuple[OptimizationState, Numbers, ScaleReport | None] | None = None
+        """What was shown when the run under way began."""
         self._last_message = ""
         """What the engine said last: begin and end of a sub-stage may say the same."""
         self.steering = Steering(engine, self)
@@ -173,6 +176,7 @@ class Session(Shown):
         earlier = output.sub_stages if output is not None else ()
         self._number += 1
         self._live.running = live
+        self._left = (self.state or self.opened.state, self.numbers, self.scale)
         self.numbers = Numbers.of_run(config, self.numbers, first)
         self.rows_changed.emit()
         self.losses_reset.emit()
@@ -275,8 +279,11 @@ class Session(Shown):
             record.numbers.take(outcome.output.sub_stages)
             self._show(outcome.output.state)
         else:
-            self._reset_rows()
-            self._show(record.start_state)
+            # Discarded: what was shown before it began is shown again, and exported.
+            state, self.numbers, self.scale = self._left or (record.start_state, Numbers(), None)
+            self.losses_reset.emit()
+            self._show(state)
+        self._left = None
         if not live:
             self.runs = [*self.runs, record][-MAX_RUNS:]
         if keep:

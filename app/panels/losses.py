@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QPoint, QRect, QSize, Qt, QTimer
+from PyQt6.QtCore import QBuffer, QPoint, QRect, QSize, Qt, QTimer
 from PyQt6.QtGui import QPainter, QPixmap
 from PyQt6.QtWidgets import QWidget
 
@@ -167,18 +167,15 @@ class LossesPanel(ScrollPanel):
         from refine_engine.exporters.results_json import write_bytes
 
         suffix = path.suffix.lower()
-        try:
-            if suffix == ".csv":
-                write_bytes(path, as_csv(self._session.curves, SUBSTAGES).encode("utf-8"))
-            elif suffix == ".png":
-                self._write_png(path)
-            elif suffix == ".svg":
-                self._write_svg(path)
-            else:
-                raise ExportError(path, "has no known ending", "name it .csv, .png or .svg")
-        except OSError as error:
-            why = error.strerror or str(error)
-            raise ExportError(path, f"cannot be written ({why})", "choose another place") from None
+        if suffix == ".csv":
+            data = as_csv(self._session.curves, SUBSTAGES).encode("utf-8")
+        elif suffix == ".png":
+            data = self._png()
+        elif suffix == ".svg":
+            data = self._svg()
+        else:
+            raise ExportError(path, "has no known ending", "name it .csv, .png or .svg")
+        write_bytes(path, data)
 
     def _used(self) -> QRect:
         rows = [p.geometry() for p in self.plots.values() if p.isVisible()]
@@ -201,30 +198,32 @@ class LossesPanel(ScrollPanel):
             if plot.isVisible():
                 plot.render(painter, plot.pos() - used.topLeft() + below)
 
-    def _write_png(self, path: Path) -> None:
+    def _png(self) -> bytes:
         ratio = self.devicePixelRatioF()
         picture = QPixmap(self._picture_size() * ratio)
         picture.setDevicePixelRatio(ratio)
         painter = QPainter(picture)
         self._paint_picture(painter)
         painter.end()
-        if not picture.save(str(path)):
-            raise OSError("the picture could not be written")
+        buffer = QBuffer()
+        buffer.open(QBuffer.OpenModeFlag.WriteOnly)
+        picture.save(buffer, "PNG")
+        return bytes(buffer.data().data())
 
-    def _write_svg(self, path: Path) -> None:
+    def _svg(self) -> bytes:
         from PyQt6.QtSvg import QSvgGenerator
 
         size = self._picture_size()
+        buffer = QBuffer()
         generator = QSvgGenerator()
-        generator.setFileName(str(path))
+        generator.setOutputDevice(buffer)
         generator.setSize(size)
         generator.setViewBox(QRect(QPoint(0, 0), size))
         generator.setTitle("SMPL Refiner: losses")
-        painter = QPainter()
-        if not painter.begin(generator):
-            raise OSError("the picture could not be written")
+        painter = QPainter(generator)
         self._paint_picture(painter)
         painter.end()
+        return bytes(buffer.data().data())
 
     def set_theme(self, theme: Theme) -> None:
         """Colours of the plots."""
