@@ -68,8 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         if code:
             return code
-        _train_poses(options.clips, options.output / "pose_prior.npz")
     try:
+        if not options.only_contacts:
+            _train_poses(options.clips, options.output / "pose_prior.npz")
         return _train_contacts(options.clips, options.output / "contact_head.npz", options.rounds)
     except RefinementError as error:
         sys.stderr.write(f"train_prior: {error}\n")

@@ -56,7 +56,7 @@ def _bytes(content: ExportContent, i: int, person: PersonState) -> bytes:
         raise ExportChoiceError(
             f"person {i}, frame {last - 1}",
             f"is beyond the {MOST_FRAMES} frames that C3D can count",
-            f"choose earlier ones, for example --frames :{MOST_FRAMES}",
+            "choose earlier frames",
         )
     points = MILLIMETRES * marker_places(content, person) @ R_ZUP_YUP.T
     n, count = points.shape[:2]
