@@ -179,7 +179,7 @@ class RollOut:
                 part = model.parts[p]
                 gradient = part.border[0][:, 0].reshape(part.frames, -1)
                 own = own + person.pulled(motion.states, people[p], gradient, horizon)
-            with self._term.model.device.enough_memory():
+            with self._term.model.device.telling_failures():
                 own.backward()  # type: ignore[no-untyped-call]
             # What was pulled back is zero here: only its derivative counts.
         found = total + float(own.detach())

@@ -192,7 +192,7 @@ def load_humor(path: str | Path, device: str) -> HumorModel:
     InputError
         The file is no HuMoR checkpoint.
     OptimizationError
-        The device has too little free memory.
+        The device has too little free memory, or fails.
     """
     from refine_engine.motion_prior.humor.checkpoint import load_networks
     from refine_engine.motion_prior.humor.device import Device

@@ -105,18 +105,17 @@ class Device:
         Raises
         ------
         OptimizationError
-            Memory does not suffice for one row.
+            Memory does not suffice for one row, or the device fails.
         """
-        return torch.cat([self._evaluated(work, part) for part in torch.split(rows, MOST_ROWS)])
+        with self.telling_failures():
+            return torch.cat([self._evaluated(work, part) for part in torch.split(rows, MOST_ROWS)])
 
     def _evaluated(self, work: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-        if len(rows) < 2:
-            with self.enough_memory():
-                return self.fetch(work(self.send(rows)))
         try:
             return self.fetch(work(self.send(rows)))
         except torch.OutOfMemoryError:
-            pass
+            if len(rows) < 2:
+                raise
         # Outside of the handler, whose traceback holds on to what was computed so far.
         if self.torch_device.type == "cuda":
             torch.cuda.empty_cache()
@@ -124,19 +123,20 @@ class Device:
         return torch.cat([self._evaluated(work, half) for half in halves])
 
     @contextmanager
-    def enough_memory(self) -> Iterator[None]:
-        """Say in a sentence that memory does not suffice.
+    def telling_failures(self) -> Iterator[None]:
+        """Say in a sentence what a device cannot do.
 
         Raises
         ------
         OptimizationError
-            The device ran out of memory within.
+            The device ran out of memory within, or failed.
         """
+        remedy = "end other programs that use it, or run with device 'cpu'"
         try:
             yield
         except torch.OutOfMemoryError:
-            raise OptimizationError(
-                f"device {self.name}",
-                "has too little free memory for HuMoR's networks",
-                "end other programs that use it, or run with device 'cpu'",
-            ) from None
+            problem = "has too little free memory for HuMoR's networks"
+            raise OptimizationError(f"device {self.torch_device}", problem, remedy) from None
+        except torch.AcceleratorError as error:
+            problem = f"failed ({(str(error).splitlines() or ['no reason given'])[0]})"
+            raise OptimizationError(f"device {self.torch_device}", problem, remedy) from error

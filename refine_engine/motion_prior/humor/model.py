@@ -93,12 +93,12 @@ class HumorModel:
     Raises
     ------
     OptimizationError
-        The device has too little free memory.
+        The device has too little free memory, or fails.
     """
 
     def __init__(self, networks: HumorNetworks, device: Device | None = None) -> None:
         self.device = device or Device()
-        with self.device.enough_memory():
+        with self.device.telling_failures():
             self.networks = networks.to(self.device.torch_device)
         self._dtype = next(networks.parameters()).dtype
 
@@ -151,7 +151,7 @@ class HumorModel:
         Raises
         ------
         OptimizationError
-            The device has too little free memory.
+            The device has too little free memory, or fails.
         """
         order = sorted(range(len(firsts)), key=lambda p: -len(latents[p]))
         counts = [len(latents[p]) for p in order]
@@ -161,7 +161,7 @@ class HumorModel:
         # Everything that has to cross is one row a person.
         z = pad_sequence([latents[p].to(offset.dtype) for p in order], batch_first=True)
         rows = torch.cat([begin.apply(first).pack(), offset, z.flatten(1)], 1)
-        with self.device.enough_memory():
+        with self.device.telling_failures():
             found = self.device.fetch(self._rolled_out(self.device.send(rows), counts))
         # Row of each person's steps among those of all: at step k only the longer ones go on.
         going = [sum(n > k for n in counts) for k in range(max(counts, default=0))]

@@ -200,12 +200,26 @@ def test_memory_that_does_not_suffice_for_one_row_is_a_sentence(networks: HumorN
     def work(rows: torch.Tensor) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    with pytest.raises(OptimizationError, match="device CPU: has too little free memory"):
+    with pytest.raises(OptimizationError, match="device cpu: has too little free memory"):
         Device().evaluated(work, torch.zeros(5, 2))
     model = HumorModel(networks)
     model._rolled_out = lambda rows, counts: work(rows)  # type: ignore[method-assign]
     with pytest.raises(OptimizationError, match="run with device 'cpu'"):
         model.trajectories([random_states()[0]], [torch.zeros(2, 48)])
+
+
+def test_a_card_that_cannot_be_used_is_a_sentence() -> None:
+    """As one that the build of PyTorch has no code for."""
+
+    def work(rows: torch.Tensor) -> torch.Tensor:
+        raise torch.AcceleratorError("CUDA error: no kernel image is available\nMore to read.")
+
+    with pytest.raises(OptimizationError) as caught:
+        Device().evaluated(work, torch.zeros(5, 2))
+    assert str(caught.value) == (
+        "device cpu: failed (CUDA error: no kernel image is available); "
+        "end other programs that use it, or run with device 'cpu'."
+    )
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; torch sees none")
