@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from refine_engine.evaluation import contact_examples, people_and_scale, prior_gain, train_prior
+from refine_engine.evaluation import contact_examples, prior_gain, train_prior
 from refine_engine.evaluation.contact_examples import ContactExample
 from refine_engine.motion_prior.clips import is_held_out
 from refine_engine.motion_prior.contact_head import load_contact_head
@@ -89,21 +89,3 @@ def test_the_gain_is_printed_as_tables(tmp_path, capsys, monkeypatch):
 def test_without_held_out_clips_there_is_no_table(tmp_path, capsys):
     assert prior_gain.main(["--motion", str(tmp_path)]) == 2
     assert "held out" in capsys.readouterr().err
-
-
-def test_errors_of_alpha_are_averaged_by_people():
-    def run(people, depth, error, curve, seed=20):
-        return people_and_scale.ScaleRun("handheld", seed, people, depth, error, 2.0, True, curve)
-
-    nan = float("nan")
-    lines = people_and_scale.table_lines(
-        [
-            run(1, True, 4.0, nan),
-            run(1, True, 2.0, nan, 21),
-            run(1, False, 6.0, -5.0),
-            run(1, False, 8.0, nan, 21),
-            run(3, True, 1.0, 2.0),
-        ]
-    )
-    assert lines[2] == "| handheld, 20 to 21 | 1 | 3.0 (2.0) | 7.0 (2.0) | 5.0 (1 say nothing) |"
-    assert lines[3].startswith("| handheld, 20 | 3 | 1.0 (2.0) |  |")
