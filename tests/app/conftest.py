@@ -13,7 +13,7 @@ from PyQt6.QtWidgets import QApplication, QMessageBox
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from patience import PatientBot
+from patience import PATIENCE_MS, PatientBot
 from recorded import PlainView, RecordedEngine
 
 from app.__main__ import prepare_opengl
@@ -114,6 +114,9 @@ def window(
     """The real window over the recorded engine; closed (and joined) after the test."""
     monkeypatch.setattr(QMessageBox, "question", lambda *_, **__: QMessageBox.StandardButton.Yes)
     made = MainWindow(settings, engine, PlainView, tmp_path / "unfinished")
+    # What the window would take back or do after some seconds, in the middle of a slow test.
+    made.status._notice_timer.setInterval(10 * PATIENCE_MS)
+    made.autosave.start(0)
     made.resize(1600, 1000)
     made.show()
     made.activateWindow()

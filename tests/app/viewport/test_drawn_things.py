@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,20 +175,19 @@ def test_the_cloud_has_the_videos_colours_or_those_of_depth(
 
 
 def test_the_cloud_is_thin_while_moving_and_whole_again_at_rest(
-    make_view: MakeView, body: BodyModel, qtbot: object
+    make_view: MakeView, body: BodyModel, qtbot: Any
 ) -> None:
     options = replace(ONLY_MESH, depth=True, depth_confidence=0.0)
     shown = make_view(make_scene(), body, make_state(), options)
     cloud = shown.view.drawing.evidence.cloud
     whole = DEPTH_SIZE[0] * DEPTH_SIZE[1]
     shown.view.set_moving(True)
-    shown.settle()
-    assert 0 < cloud.drawn_points <= whole / 4
+    qtbot.waitUntil(lambda: 0 < cloud.drawn_points <= whole / 4)
     shown.view.set_moving(False)
-    qtbot.waitUntil(lambda: cloud.drawn_points == whole)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: cloud.drawn_points == whole)
     shown.view.set_display(replace(options, depth_confidence=0.75))
-    shown.settle()
-    assert cloud.drawn_points == pytest.approx(0.25 * whole, rel=0.05)
+    trusted = pytest.approx(0.25 * whole, rel=0.05)
+    qtbot.waitUntil(lambda: cloud.drawn_points == trusted)
 
 
 def test_the_frustum_shows_the_video_where_the_camera_stands(
