@@ -59,8 +59,8 @@ class Engine:
 
     def summarise(self, opened: OpenedScene, output: RefinementOutput) -> Summary:
         """Heights, and the metrics before and after (with ground truth where it lies there)."""
+        from refine_engine.evaluation.before_after import compare, compare_people
         from refine_engine.evaluation.sources import TRUTH_FILE
-        from refine_engine.run import compare, compare_people
 
         truth = (opened.scene.root or opened.folder) / TRUTH_FILE
         found = compare(output, opened.scene, opened.body, truth)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from refine_engine.body import load_body_model
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import InputError, RefinementError
-from refine_engine.evaluation.before_after import compare, compare_people
+from refine_engine.evaluation.before_after import compare
 from refine_engine.evaluation.sources import TRUTH_FILE
 from refine_engine.exporters.results_json import (
     CHECKPOINT_FILE,
@@ -34,15 +34,6 @@ if TYPE_CHECKING:
     from refine_engine.refinement.control import RunControl
     from refine_engine.scene import Scene
     from refine_engine.state import RefinementOutput, Snapshot
-
-__all__ = [
-    "FolderRun",
-    "compare",
-    "compare_people",
-    "refine_folder",
-    "run_refinement",
-    "write_run",
-]
 
 
 @dataclass(frozen=True)
