@@ -102,10 +102,16 @@ def run(args: argparse.Namespace) -> int:
         summary_dict,
         summary_table,
     )
+    from refine_engine.body import load_body_model
     from refine_engine.exporters.results_json import json_bytes
+    from refine_engine.importers import check_fps
     from refine_engine.refine_command import settings_of
 
+    # What is wrong for every folder is said once, before any of them is begun.
+    check_fps(args.fps)
     body = None if args.body is None else _absolute(args.body)
+    if body is not None:
+        load_body_model(search=(body,))
     settings = BatchSettings(settings_of(args), args.fps, body)
     plan = make_plan(find_folders(args.roots), settings, args.output, again=args.force)
     home: Path = args.output or args.roots[0]

@@ -63,6 +63,7 @@ class Comparison:
             "after": None if self.after is None else _plain(self.after),
             "units": {m.key: m.unit for m in METRICS},
             "better": {m.key: m.better for m in METRICS},
+            "needs_ground_truth": [m.key for m in METRICS if m.needs_truth],
             "notes": list(self.notes),
         }
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from refine_engine.importers.folder import ResultsFolder
     from refine_engine.scene import Array, Scene
 
-__all__ = ["load_results"]
+__all__ = ["check_fps", "load_results"]
 
 MAX_FPS = 1000.0
 _AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
@@ -71,13 +71,18 @@ def load_results(
     from refine_engine.importers.multitram import load_multitram
 
     direction = None if up is None else _direction(up)
-    if fps is not None and not (np.isfinite(fps) and 0 < fps <= MAX_FPS):
-        raise InputError("fps", f"is {fps}", "give the video's frames per second, e.g. 30")
+    check_fps(fps)
     found = folder if isinstance(folder, ResultsFolder) else find_results(folder)
     model = body if isinstance(body, BodyModel) else load_body_model(body)
     return load_multitram(
         found, fps=fps, video=video, keypoints=keypoints, body=model, up=direction
     )
+
+
+def check_fps(fps: float | None) -> None:
+    """Raise :class:`InputError` for a frame rate that no video has; None is fine."""
+    if fps is not None and not (np.isfinite(fps) and 0 < fps <= MAX_FPS):
+        raise InputError("fps", f"is {fps}", "give the video's frames per second, e.g. 30")
 
 
 def _direction(up: str | Sequence[float]) -> Array:

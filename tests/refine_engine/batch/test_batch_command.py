@@ -141,6 +141,25 @@ def test_an_address_is_not_supported(capsys: pytest.CaptureFixture[str]) -> None
     assert "not supported" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--fps", "0"], "fps: is 0.0"),
+        (["--body", "nowhere.pkl"], "nowhere.pkl: does not exist"),
+        (["--set", "lambda_depth=-1"], "lambda_depth: is -1, out of range"),
+    ],
+)
+def test_what_is_wrong_for_every_folder_is_said_once(
+    root: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = frozen(root)
+    assert cli.main(["batch", str(root), *arguments]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert frozen(root) == before
+
+
 def test_nothing_to_do_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["batch", str(tmp_path)]) == 2
     assert "holds no MultiTRAM results folder" in capsys.readouterr().err

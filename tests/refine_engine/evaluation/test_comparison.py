@@ -164,6 +164,8 @@ def test_json(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert list(document["before"]["pooled"]) == [m.key for m in METRICS]
     assert document["before"]["people"]["2"]["coverage_percent"] <= 100.0
     assert document["after"] is None
+    assert "foot_sliding_mm" not in document["needs_ground_truth"]
+    assert "pa_mpjpe_mm" in document["needs_ground_truth"]
 
 
 def test_people_that_only_one_side_has(sample: Path, tmp_path: Path) -> None:
