@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 from typing import TYPE_CHECKING, TextIO
 
 from refine_engine.refinement.substages import PLANS
@@ -67,13 +68,17 @@ class Progress:
 
     def _line(self, text: str, *, final: bool) -> None:
         if self._terminal:
-            if not final:
-                # A line that wraps cannot be written over: each one would stay.
-                text = text[: shutil.get_terminal_size().columns - 1]
-            self._stream.write("\r" + text.ljust(self._width))
-            self._width = len(text)
+            columns = shutil.get_terminal_size().columns
+            # A line that wraps by itself cannot be written over: each one would stay.
+            first, *more = (
+                textwrap.wrap(text, max(columns, 40), subsequent_indent="  ")
+                if final
+                else [text[: columns - 1]]
+            )
+            self._stream.write("\r" + first.ljust(self._width))
+            self._width = len(first)
             if final:
-                self._stream.write("\n")
+                self._stream.writelines(f"\n{line}" for line in (*more, ""))
                 self._width = 0
         else:
             self._stream.write(text + "\n")

@@ -67,6 +67,21 @@ def test_a_line_that_is_written_over_never_wraps(monkeypatch: pytest.MonkeyPatch
     assert max(map(len, stream.getvalue().split("\r"))) == 49
 
 
+def test_what_stays_on_a_terminal_is_wrapped_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    stream = Terminal()
+    progress = Progress(stream)
+    progress.show(snapshot("iteration", "smpl", 4))
+    message = "held-out keypoints 8.8 -> 4.8 px, held-out depth 3.4 -> 3.5 %"
+    progress.show(snapshot("end", "smpl", 9, status="converged", message=message))
+    first, *rest, last = stream.getvalue().split("\r")[-1].split("\n")
+    assert last == ""
+    assert first.startswith("SMPL fitting: converged after 9 iterations")
+    assert all(line.startswith("  ") for line in rest)
+    assert max(map(len, (first.rstrip(), *rest))) <= 50
+    assert message.split()[-1] in rest[-1]
+
+
 def test_a_log_gets_one_line_a_sub_stage() -> None:
     stream = io.StringIO()
     progress = Progress(stream)
