@@ -94,7 +94,8 @@ class ExportContent:
         stop = last if frames[1] is None else min(last, frames[1])
         if start >= stop:
             raise ExportChoiceError(
-                f"frames {frames[0] or 0}:{'' if frames[1] is None else frames[1]}",
+                f"frames from {frames[0] or 0}"
+                + ("" if frames[1] is None else f" to before {frames[1]}"),
                 "are none of this video",
                 f"it has the frames {self.first_frame} to {last - 1}",
             )

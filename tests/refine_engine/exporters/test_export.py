@@ -87,7 +87,9 @@ def test_wrong_places_and_names(tmp_path: Path, content: ExportContent) -> None:
 def test_choices_that_leave_nothing(tmp_path: Path, content: ExportContent) -> None:
     with pytest.raises(ExportError, match=r"person 3: does not exist.*\[2, 11\]"):
         export("csv", content, tmp_path / "x.csv", ExportOptions(people=(2, 3)))
-    with pytest.raises(ExportError, match=r"frames 40:50: are none of this video.*0 to 23"):
+    with pytest.raises(
+        ExportError, match=r"frames from 40 to before 50: are none of this video.*0 to 23"
+    ):
         export("csv", content, tmp_path / "x.csv", ExportOptions(frames=(40, 50)))
     with pytest.raises(ExportError, match="show none of these people"):
         export("csv", content, tmp_path / "x.csv", ExportOptions(people=(11,), frames=(0, 3)))
@@ -250,7 +252,7 @@ def test_bad_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> 
     ("arguments", "message"),
     [
         (["--format", "csv", "--people", "9"], "person 9: does not exist"),
-        (["--format", "csv", "--frames", "90:"], "frames 90:: are none of this video"),
+        (["--format", "csv", "--frames", "90:"], "frames from 90: are none of this video"),
         (["--format", "json", "--people", "1"], "record of a whole run"),
         (["--format", "amass", "--rate", "0"], "is no frame rate"),
         (["--format", "bvh", "--up", "z"], "--up: does not apply to the format bvh"),
