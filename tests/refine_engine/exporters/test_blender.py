@@ -38,6 +38,8 @@ def test_blender_shows_our_vertices_where_our_camera_does(
     export("blender", content, tmp_path)
     runpy.run_path(str(tmp_path / "open_in_blender.py"))
     scene = bpy.context.scene
+    # The file holds the four strongest weights of a vertex.
+    four = (content.body.weights > 0).sum(axis=1) <= 4
 
     def shown(name: str) -> np.ndarray:
         graph = bpy.context.evaluated_depsgraph_get()
@@ -56,9 +58,8 @@ def test_blender_shows_our_vertices_where_our_camera_does(
             content.body, p.betas, p.R_world_root[row], p.body_pose[row], p.transl_world[row]
         )
         found = shown(f"person_{person:03d}_body")
-        np.testing.assert_allclose(
-            found, np.stack([ours[:, 0], -ours[:, 2], ours[:, 1]], 1), atol=1e-4
-        )
+        turned = np.stack([ours[:, 0], -ours[:, 2], ours[:, 1]], 1)
+        np.testing.assert_allclose(found[four], turned[four], atol=1e-4)
         x = content.intrinsics[frame] @ (
             content.R_cam_world[frame] @ ours[100] + content.t_cam_world[frame]
         )
@@ -70,6 +71,9 @@ def test_blender_shows_our_vertices_where_our_camera_does(
         assert np.ptp(shown("person_011_body"), axis=0).max() < 1e-6
 
 
+# Blender's own importer leaves the file open.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_blender_reads_the_skeleton_alike(tmp_path: Path, content: ExportContent) -> None:
     bpy = pytest.importorskip("bpy", reason="Blender's Python module is not installed")
     (path,) = export("bvh", content.restricted(people=(2,)), tmp_path)
