@@ -190,9 +190,16 @@ def test_an_interruption_keeps_what_runs_and_starts_nothing_more(tmp_path: Path)
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=interrupt).start()
+    # Shells start what is in the background with this signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
     runner = LocalRunner(1)
-    outcomes = runner.run(jobs)
+    try:
+        outcomes = runner.run(jobs)
+    finally:
+        interrupter.join()
+        signal.signal(signal.SIGINT, before)
     assert runner.interrupted
     assert [o.status for o in outcomes] == ["stopped", "not started"]
     assert record(tmp_path / "a")["status"] == "stopped"
