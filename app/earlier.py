@@ -91,7 +91,7 @@ def read_earlier(
         seconds=sum(r.seconds for r in checkpoint.results),
         from_file=True,
     )
-    record.numbers.take(checkpoint.results)
+    record.numbers.take(checkpoint.results, stopped=record.status == "stopped")
     return record
 
 

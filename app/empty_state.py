@@ -10,6 +10,13 @@ from app.action_button import ActionButton
 from app.actions import ActionRegistry, icon
 from app.theme import Theme
 
+_TITLE = "Open a results folder"
+_TEXT = (
+    "Drop a folder of MultiTRAM results here, with its stages 1 to 4.<br>"
+    "You will see people, ground and depth, and can refine them."
+)
+_DOING = "This takes a few seconds; large folders take longer."
+
 
 class EmptyState(QWidget):
     """What to do when nothing is open."""
@@ -18,18 +25,17 @@ class EmptyState(QWidget):
 
     def __init__(self, registry: ActionRegistry, parent: QWidget) -> None:
         super().__init__(parent)
+        self._busy = False
         outer = QVBoxLayout(self)
         outer.addStretch(2)
         self.picture = QLabel(self)
         self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        title = QLabel("Open a results folder", self)
+        self.title = title = QLabel(_TITLE, self)
         title.setProperty("role", "title")
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        text = QLabel(
-            "Drop a folder of MultiTRAM results here, with its stages 1 to 4.<br>"
-            "You will see people, ground and depth, and can refine them.",
-            self,
-        )
+        title.setWordWrap(True)
+        title.setTextFormat(Qt.TextFormat.PlainText)
+        self.text = text = QLabel(_TEXT, self)
         text.setProperty("role", "quiet")
         text.setAlignment(Qt.AlignmentFlag.AlignCenter)
         text.setWordWrap(True)
@@ -61,8 +67,9 @@ class EmptyState(QWidget):
         self._show_last()
 
     def _show_last(self) -> None:
-        self.reopen.setVisible(self._last.isEnabled())
-        self._fit()
+        if not self._busy:
+            self.reopen.setVisible(self._last.isEnabled())
+            self._fit()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Fit again."""
@@ -78,6 +85,23 @@ class EmptyState(QWidget):
         if wanted != self._ways.direction():
             self._ways.setDirection(wanted)
 
+    def show_doing(self, what: str) -> None:
+        """Say what is being done, instead of what could be; "" = nothing is."""
+        busy = bool(what)
+        if busy == self._busy:
+            return
+        self._busy = busy
+        self.title.setText(what or _TITLE)
+        self.text.setText(_DOING if busy else _TEXT)
+        for button in self._buttons:
+            button.setVisible(not busy)
+        for at in range(self.recent.count()):
+            item = self.recent.itemAt(at)
+            widget = item.widget() if item is not None else None
+            if widget is not None:
+                widget.setVisible(not busy)
+        self._show_last()
+
     def show_recent(self, folders: list[str]) -> None:
         """Offer the folders opened last."""
         while self.recent.count():
@@ -90,6 +114,7 @@ class EmptyState(QWidget):
             button.setProperty("role", "link")
             button.setToolTip(f"Open {folder}")
             button.clicked.connect(lambda _=False, f=folder: self.recent_chosen.emit(f))
+            button.setVisible(not self._busy)
             self.recent.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
 
     def set_theme(self, theme: Theme) -> None:

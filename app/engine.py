@@ -97,12 +97,14 @@ class Engine:
         opened: OpenedScene,
         config: RefinementConfig,
     ) -> None:
-        """Write the files that the command line writes."""
+        """Write the files that the command line writes, unless somebody else writes there."""
         from refine_engine.evaluation.sources import TRUTH_FILE
         from refine_engine.run import write_run
+        from refine_engine.safe_files import only_writer
 
         truth = (opened.scene.root or opened.folder) / TRUTH_FILE
-        write_run(folder, output, opened.scene, opened.body, config, truth)
+        with only_writer(folder):
+            write_run(folder, output, opened.scene, opened.body, config, truth)
 
     def export_format(
         self,

@@ -173,6 +173,8 @@ class MainWindow(QMainWindow):
 
     def _refresh(self, _: object = None) -> None:
         self.registry.refresh()
+        waiting = self.session.busy and self.session.opened is None
+        self.area.empty.show_doing(self.session.doing if waiting else "")
         paused = self.session.activity in ("paused", "pausing")
         self.registry["run.pause"].setText("Go on" if paused else "&Pause")
         undo = self.session.undo

@@ -62,6 +62,9 @@ STATUS_MEANING: Mapping[SubStageStatus, str] = {
 }
 
 
+_STOPPED = "The run was stopped here; “Run from” this sub-stage goes on."
+
+
 @dataclass
 class SubStageRow:
     """Live numbers of one sub-stage."""
@@ -72,6 +75,18 @@ class SubStageRow:
     seconds: float | None = None
     final_loss: float | None = None
     message: str = ""
+    stopped: bool = False
+    """The user ended the run in it: it neither converged nor came to its bound."""
+
+    @property
+    def text(self) -> str:
+        """Its state in a word or two."""
+        return "stopped" if self.stopped else STATUS_TEXT[self.status]
+
+    @property
+    def meaning(self) -> str:
+        """Its state in a sentence."""
+        return _STOPPED if self.stopped else STATUS_MEANING[self.status]
 
 
 def fresh_rows() -> dict[SubStage, SubStageRow]:
@@ -124,8 +139,8 @@ class Numbers:
             row.final_loss = None if record.sub_stage == "init" else record.total_loss
             curves.rolled_back = record.status == "rolled_back"
 
-    def take(self, results: Iterable[SubStageResult]) -> None:
-        """Take over what the engine says at the end of a run."""
+    def take(self, results: Iterable[SubStageResult], *, stopped: bool = False) -> None:
+        """Take over what the engine says at the end of a run, and whether the user ended it."""
         for result in results:
             row = self.rows[result.sub_stage]
             row.status, row.iterations = result.status, result.iterations
@@ -136,6 +151,9 @@ class Numbers:
                 # A run that was loaded: its iterations were not watched.
                 curves = self.curves[result.sub_stage] = SubStageCurves.of(result.loss_curves)
                 curves.rolled_back = result.status == "rolled_back"
+        begun = [row for row in self.rows.values() if row.status not in ("waiting", "skipped")]
+        if stopped and begun and begun[-1].status == "capped":
+            begun[-1].stopped = True
 
     def results(self) -> tuple[SubStageResult, ...]:
         """How the sub-stages that ended so far ended, as the engine would say it."""

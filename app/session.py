@@ -57,6 +57,8 @@ class Session(Shown):
     def __init__(self, engine: EnginePort, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.body_folder = ""
+        self.doing = ""
+        """What the engine's thread does beside runs, or did last."""
         self._current: RunRecord | None = None
         self._left: tuple[OptimizationState, Numbers, ScaleReport | None] | None = None
         """What was shown when the run under way began."""
@@ -110,6 +112,7 @@ class Session(Shown):
         if self.busy:
             self.notice.emit("Wait until the present work has ended, or stop it.")
             return
+        self.doing = f"Opening “{folder.name or folder}” …"
         self.notice.emit(f"Opening {folder} …")
         self.steering.open(folder, self.config, self.body_folder, reading or Reading())
 
@@ -276,7 +279,8 @@ class Session(Shown):
         if keep and outcome.output is not None:
             record.final_state, record.scale = outcome.output.state, outcome.output.scale
             self.scale, self.heights = record.scale, record.heights or self.heights
-            record.numbers.take(outcome.output.sub_stages)
+            stopped = outcome.status == "stopped"
+            record.numbers.take(outcome.output.sub_stages, stopped=stopped)
             self._show(outcome.output.state)
         else:
             # Discarded: what was shown before it began is shown again, and exported.
@@ -316,6 +320,7 @@ class Session(Shown):
         if self.busy:
             self.notice.emit("Wait until the present work has ended, or stop it.")
             return False
+        self.doing = text
         self.notice.emit(text)
         self.steering.do(key, job, may_be_left=may_be_left, aside=aside)
         return True

@@ -124,7 +124,7 @@ def run_record(
         seconds=saved.seconds,
     )
     record.status = saved.status  # type: ignore[assignment]  # checked in _run_from
-    record.numbers.take(saved.results)
+    record.numbers.take(saved.results, stopped=record.status == "stopped")
     if saved.output is not None and saved.state is not None:
         record.output = output_from(
             saved.output, saved.state, initial_state, saved.results, report or ImportReport()

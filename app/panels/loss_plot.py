@@ -10,7 +10,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 from app.elided_label import ElidedLabel
 from app.loss_curves import SubStageCurves, decimated, positive_floor
 from app.panels.dock import label, loss_text, restyle, scaled
-from app.runs import NUMBERS, STATUS_TEXT, TITLES, SubStageRow
+from app.runs import NUMBERS, TITLES, SubStageRow
 from app.theme import Theme, term_colour
 from refine_engine.state import SubStage
 
@@ -54,9 +54,9 @@ class _CountAxis(pg.AxisItem):
 
 
 def _decimal(value):
-    return (
-        f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-") if value >= 1e5 else f"{value:.4g}"
-    )
+    if value >= 1e5:
+        return f"{value:.0e}".replace("e+0", "e")
+    return f"{value:.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 class LossPlot(QFrame):
@@ -157,16 +157,14 @@ class LossPlot(QFrame):
         """Draw everything that is there; buffers are decimated to the plot's width."""
         live = row.status == "running"
         points = max(2 * self.plot.width(), 200)
-        key = (id(data), len(data.iterations), row.status, frozenset(hidden), points)
+        key = (id(data), len(data.iterations), row.text, frozenset(hidden), points)
         if key == self._shown and self._data is data:
             return  # a sub-stage that has ended need not be drawn again with the live one
         self._shown = key
         self._data, self._hidden = data, hidden
         self.set_live(live)
         colour = self._theme.accent if live else self._theme.quiet
-        self.state.setText(
-            f'<span style="color:{colour}">{"live" if live else STATUS_TEXT[row.status]}</span>'
-        )
+        self.state.setText(f'<span style="color:{colour}">{"live" if live else row.text}</span>')
         item = self.plot.getPlotItem()
         x = data.iterations.values
         for name, curve in data.curves.items():

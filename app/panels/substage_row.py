@@ -10,8 +10,6 @@ from app.panels.dock import label, loss_text, number_label, restyle, row_height,
 from app.runs import (
     EXPLANATIONS,
     NUMBERS,
-    STATUS_MEANING,
-    STATUS_TEXT,
     TITLES,
     SubStageRow,
     is_enabled,
@@ -160,8 +158,8 @@ class SubStageRowWidget(QFrame):
         else:
             self.setToolTip(EXPLANATIONS[self._sub_stage])
         held = held and row.status == "running"
-        self.state.setText("paused" if held else STATUS_TEXT[row.status])
-        meaning = "Holds before its next iteration." if held else STATUS_MEANING[row.status]
+        self.state.setText("paused" if held else row.text)
+        meaning = "Holds before its next iteration." if held else row.meaning
         self.state.setToolTip(f"{meaning} {row.message}".strip())
         restyle(self.state, state=row.status)
         restyle(self, active="true" if row.status == "running" else "false")
