@@ -10,6 +10,7 @@ import contextlib
 import functools
 import io
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -288,7 +289,8 @@ def _parse_header(where: str, stream: IO[bytes]) -> ArrayHeader:
             )
         else:
             raise InputError(where, f"has NumPy format version {version}", "save it with NumPy")
-    except ValueError as error:
+    except (ValueError, SyntaxError, TypeError, tokenize.TokenError) as error:
+        # The last three escape from NumPy's second look at a header that is no Python literal.
         reason = str(error).splitlines()[0]
         raise InputError(where, f"has a damaged header ({reason})", _COPY_AGAIN) from None
     if any(extent < 0 for extent in shape):

@@ -119,6 +119,25 @@ def test_changed_bytes_are_an_input_error_or_harmless(tmp_path, arrays):
     assert refused > 75
 
 
+@pytest.mark.filterwarnings("ignore:Data type alias|Reading `.npy`")
+def test_every_changed_byte_of_a_header_is_an_input_error_or_harmless(tmp_path):
+    """A lone .npy has no checksum: whatever its header became is parsed."""
+    path = tmp_path / "depth.npy"
+    np.save(path, np.zeros((6, 9), dtype=bool))
+    content = path.read_bytes()
+    refused = 0
+    for position in range(len(content) - 54):
+        for value in (0, 1, 7, 32, 34, 39, 40, 41, 44, 66, 76, 97, 118, 123, 125, 255):
+            changed = bytearray(content)
+            changed[position] = value
+            path.write_bytes(changed)
+            try:
+                read_array(path)
+            except InputError:
+                refused += 1
+    assert refused > 800
+
+
 def test_header_that_claims_too_much_is_refused_before_reading(tmp_path):
     path = tmp_path / "d.npy"
     write_header(path, "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000), }")
