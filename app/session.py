@@ -1,27 +1,24 @@
 """The one model behind every view: scene, settings, states, runs, selection, present frame.
 
 Views read its attributes, listen to its signals and call its methods; they keep no truth of their
-own.  What is shown and how settings change lies in :mod:`app.shown` and :mod:`app.edited_config`,
-on which this module builds; here the engine is set to work.  Everything runs on the GUI thread;
-the engine's thread reaches it through signals.
+own.  It stands on three floors: :mod:`app.edited_config`, how settings change; :mod:`app.shown`,
+what is shown; :mod:`app.served`, opening and other work of the engine's thread.  Here are the runs.
+Everything runs on the GUI thread; the engine's thread reaches it through signals.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
-from app.engine_worker import EnginePort, OpenedScene, RunOutcome, RunRequest
-from app.errors import ErrorReport, report
+from app.engine_worker import EnginePort, RunOutcome, RunRequest
+from app.errors import report
 from app.live import LiveMode
 from app.mailbox import Delivery
-from app.reading import Reading
 from app.runs import TITLES, Numbers, RunRecord, is_enabled, only_between
-from app.shown import Shown
-from app.steering import Activity, Steering, StepUnit
+from app.served import Served
+from app.steering import StepUnit
 from refine_engine.config import ENABLE_KEYS, RefinementConfig
 from refine_engine.state import (
     SUBSTAGES,
@@ -33,7 +30,7 @@ from refine_engine.state import (
 MAX_RUNS = 40
 
 
-class Session(Shown):
+class Session(Served):
     """Everything that is open, and the user's intents about it.
 
     Parameters
@@ -44,53 +41,20 @@ class Session(Shown):
         Qt owner.
     """
 
-    activity_changed = pyqtSignal()
     live_changed = pyqtSignal(bool)
-    failed = pyqtSignal(object)
-    """An :class:`ErrorReport`."""
-    notice = pyqtSignal(str)
-    """One sentence for the status line and the log."""
     ended = pyqtSignal(object)
     """The :class:`RunRecord` of a run that ended."""
-    job_done = pyqtSignal(str, object)
 
     def __init__(self, engine: EnginePort, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.body_folder = ""
-        self.doing = ""
-        """What the engine's thread does beside runs, or did last."""
+        super().__init__(engine, parent)
         self._current: RunRecord | None = None
         self._left: tuple[OptimizationState, Numbers, ScaleReport | None] | None = None
         """What was shown when the run under way began."""
         self._last_message = ""
         """What the engine said last: begin and end of a sub-stage may say the same."""
-        self.steering = Steering(engine, self)
-        self.steering.activity_changed.connect(self.activity_changed)
-        self.steering.opened.connect(self._on_opened)
-        self.steering.prepare_failed.connect(
-            lambda error: self.failed.emit(report("The engine could not be loaded", error))
-        )
-        self.steering.open_failed.connect(self._on_open_failed)
         self.steering.delivered.connect(self._on_delivered)
         self.steering.run_ended.connect(self._on_run_ended)
-        self.steering.job_done.connect(self.job_done)
-        self.steering.job_failed.connect(self._on_job_failed)
         self._live = LiveMode(self._start_live, self)
-
-    @property
-    def busy(self) -> bool:
-        """Whether the engine's thread has a job."""
-        return self.steering.busy
-
-    @property
-    def activity(self) -> Activity:
-        """What the engine's thread does."""
-        return self.steering.activity
-
-    @property
-    def run_active(self) -> bool:
-        """Whether a run is under way, held or not."""
-        return self.steering.control is not None
 
     @property
     def worth_keeping(self) -> bool:
@@ -106,25 +70,6 @@ class Session(Shown):
     def unfinished(self) -> RunRecord | None:
         """The run that is under way; a live one keeps no history and is none."""
         return None if self._live.running else self._current
-
-    def open(self, folder: Path, reading: Reading | None = None) -> None:
-        """Open a results folder; the present one stays until the new one is there."""
-        if self.busy:
-            self.notice.emit("Wait until the present work has ended, or stop it.")
-            return
-        self.doing = f"Opening “{folder.name or folder}” …"
-        self.notice.emit(f"Opening {folder} …")
-        self.steering.open(folder, self.config, self.body_folder, reading or Reading())
-
-    def _on_opened(self, opened: OpenedScene) -> None:
-        people, frames = len(opened.scene.people), opened.scene.num_frames
-        self.notice.emit(f"Opened {opened.folder}: {people} people, {frames} frames.")
-        # Last: what follows from it, a session put back say, has its own word to say.
-        self.show_scene(opened)
-
-    def _on_open_failed(self, folder: Path, error: BaseException) -> None:
-        failure = report(f"“{folder.name or folder}” could not be opened", error)
-        self.failed.emit(failure)
 
     # Settings, with undo
 
@@ -307,27 +252,6 @@ class Session(Shown):
         if live:
             self._live.run_ended(self.steering.last_control)
 
-    # Other work of the engine's thread
-
-    def do(
-        self, key: str, job: Any, text: str, *, may_be_left: bool = False, aside: bool = False
-    ) -> bool:
-        """Run a job on the engine's thread; ``job_done(key, result)`` follows.  False if busy.
-
-        The program does not end before it, unless it ``may_be_left``; where it is done ``aside``,
-        the user's next wish follows it and is not refused.
-        """
-        if self.busy:
-            self.notice.emit("Wait until the present work has ended, or stop it.")
-            return False
-        self.doing = text
-        self.notice.emit(text)
-        self.steering.do(key, job, may_be_left=may_be_left, aside=aside)
-        return True
-
-    def _on_job_failed(self, key: str, error: BaseException) -> None:
-        self.failed.emit(report(f"{key.capitalize()} did not work", error))
-
     # Runs of the history
 
     def show_run(self, number: int) -> None:
@@ -355,15 +279,11 @@ class Session(Shown):
         self.runs = [*self.runs, record][-MAX_RUNS:]
         self.runs_changed.emit()
 
-    # Small things
+    # How far it is, and the end
 
     def progress(self) -> tuple[float, float | None]:
         """Fraction done in [0, 1] and seconds left (None: not known yet) of the active run."""
         return (0.0, None) if self._current is None else self.numbers.progress(self._current.config)
-
-    def fail(self, failure: ErrorReport) -> None:
-        """Tell the user about a failure."""
-        self.failed.emit(failure)
 
     def shutdown(self) -> bool:
         """Stop everything and join the engine's thread; False where it did not end in time."""
