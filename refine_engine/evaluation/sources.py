@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 TRUTH_FILE = "ground_truth.npz"
 
+_WHERE_GIVEN = (
+    *("people", "body", "config", "before_after", "sub_stages"),
+    *("alpha_0", "scale_sigma", "per_person_likelihoods"),
+)
+"""Keys of a result that a comparison reads and does without where they are absent."""
 _SAME_BODY_M = 0.01
 """Joints of the truth and of the body model may differ by this much before it is another body."""
 
@@ -143,7 +148,7 @@ def read_results(folder: Path) -> dict[str, Any]:
         The file is no such document, lacks a key that evaluation needs, or the run had failed.
     """
     needed = ("scale_alpha", "scale_delta", "ground_plane", "world")
-    return read_results_json(folder / RESULTS_FILE, needed, ("people", "body"))
+    return read_results_json(folder / RESULTS_FILE, needed, _WHERE_GIVEN)
 
 
 def _refined_person(path: Path, body: BodyModel) -> PersonMotion:
@@ -179,4 +184,8 @@ class _Arrays:
         if name not in self._arrays:
             raise InputError(self.path, f"has no array {name!r}", "give a file of this program")
         array = self._arrays[name]
+        if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+            raise InputError(
+                self.path, f"holds no finite numbers as {name!r}", "give a file of this program"
+            )
         return array.astype(np.float64) if array.dtype.kind == "f" else array

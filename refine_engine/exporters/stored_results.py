@@ -108,6 +108,24 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
+def _number_or_none(value: object) -> bool:
+    return value is None or _number(value)
+
+
+def _by_person(value: object) -> bool:
+    return isinstance(value, dict) and all(key.isascii() and key.isdigit() for key in value)
+
+
+def _comparison(value: object) -> bool:
+    """Metrics before and after, each a number or null; null where there are none at all."""
+    if value is None:
+        return True
+    if not isinstance(value, dict):
+        return False
+    sides = [value.get("before") or {}, value.get("after") or {}]
+    return all(isinstance(s, dict) and all(map(_number_or_none, s.values())) for s in sides)
+
+
 def _positive(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value) and value > 0
 
@@ -127,8 +145,20 @@ _EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "body model ('gender')",
         lambda v: isinstance(v, dict) and isinstance(v.get("gender"), str),
     ),
-    "people": (
-        "list of people by number",
-        lambda v: isinstance(v, dict) and all(key.isascii() and key.isdigit() for key in v),
+    "people": ("list of people by number", _by_person),
+    "per_person_likelihoods": (
+        "likelihoods by person",
+        lambda v: _by_person(v) and all(map(_number_or_none, v.values())),
     ),
+    "sub_stages": (
+        "list of sub-stages",
+        lambda v: (
+            isinstance(v, list)
+            and all(isinstance(s, dict) and _number(s.get("seconds", 0.0)) for s in v)
+        ),
+    ),
+    "before_after": ("metrics before and after", _comparison),
+    "config": ("settings", lambda v: isinstance(v, dict)),
+    "scale_sigma": ("number", _number_or_none),
+    "alpha_0": ("number", _number_or_none),
 }

@@ -86,6 +86,24 @@ def test_wrong_values_in_the_document_are_named(
         assert str(tmp_path) in said[0]
 
 
+@pytest.mark.parametrize("value", ["x", -1, [1, 2], [None], {"1": "x"}, {"after": 3}])
+@pytest.mark.parametrize(
+    "key",
+    ["config", "before_after", "sub_stages", "per_person_likelihoods", "alpha_0", "scale_sigma"],
+)
+def test_wrong_values_that_only_a_comparison_reads_are_named(
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, value: object
+) -> None:
+    shutil.copytree(good, tmp_path / "run")
+    path = tmp_path / "run" / "refinement_results.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    *_, compared = answers(tmp_path / "run", good, capsys)
+    harmless = [("config", {"1": "x"}), ("config", {"after": 3}), ("before_after", {"1": "x"})]
+    if (key, value) not in [*harmless, ("alpha_0", -1), ("scale_sigma", -1)]:
+        assert "refinement_results.json: holds no " in compared
+        assert repr(key) in compared
+
+
 Change = Callable[[np.ndarray], Any]
 CHANGES: dict[str, Change] = {
     "gone": lambda a: None,
