@@ -13,6 +13,8 @@ from app.theme import DARK, Theme
 from refine_engine.state import OptimizationState
 
 _BAR = 11
+_SHARE = 0.3
+"""Of the window's height, at most."""
 _EDGE = 6
 """Pixels within which the pointer takes hold of an end of the loop range."""
 
@@ -65,8 +67,11 @@ class TimelineStrip(QWidget):
         session.playback.range_changed.connect(self.update)
 
     def sizeHint(self) -> QSize:
-        """A row a person and the ruler."""
-        return QSize(600, _row() * max(len(self._session.person_ids), 1) + _axis() + 4)
+        """A row a person and the ruler; in a low window many people share what can be spared."""
+        rows = _row() * max(len(self._session.person_ids), 1) + _axis() + 4
+        window = self.window()
+        room = round(_SHARE * window.height()) if window is not None else rows
+        return QSize(600, max(min(rows, room), self.minimumSizeHint().height()))
 
     def minimumSizeHint(self) -> QSize:
         """At most four rows: with more people they become thinner."""

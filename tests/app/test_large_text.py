@@ -135,3 +135,18 @@ def test_the_scale_bar_makes_way_for_the_caption() -> None:
         return max(y for y in range(300) for x in range(width // 2, width) if image.pixel(x, y))
 
     assert lowest(420) == lowest(800) - round(CAPTION_HEIGHT)
+
+
+def test_many_people_leave_the_view_its_share(
+    opened: MainWindow, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = property(lambda _self: list(range(1, 11)))
+    monkeypatch.setattr(type(opened.session), "person_ids", many)
+    strip = opened.timeline.strip
+    arrange(opened, qtbot, QSize(1280, 1000), 13)
+    whole = strip.sizeHint().height()
+    arrange(opened, qtbot, QSize(1280, 700), 13)
+    assert strip.sizeHint().height() <= 0.3 * 700 < whole
+    assert strip.sizeHint().height() >= strip.minimumSizeHint().height()
+    monkeypatch.undo()
+    arrange(opened, qtbot, QSize(1600, 1000), 13)
