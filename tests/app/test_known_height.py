@@ -71,7 +71,8 @@ def test_alpha_and_height_follow_the_known_height(real: MainWindow, qtbot: Any) 
     session = real.session
     person = session.person_ids[0]
     # What is looked at is what the height does; nothing else is to hold it back.
-    session.set_config(session.config.replace(optimize_delta_alpha=False), "free")
+    quick = session.config.replace(enable_motion_prior=False, enable_final_refinement=False)
+    session.set_config(quick.replace(optimize_delta_alpha=False), "free")
     free = run(real, qtbot)
     before = free.heights[person]
     wanted = round(before * 1.12, 2)
