@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import (
     QApplication,
@@ -175,19 +175,28 @@ class NumberLabel(QLabel):
     def __init__(self, widest: str, role: str) -> None:
         super().__init__()
         self._widest = widest
+        self._needed = 0
         self.setProperty("role", role)
         self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
     def minimumSizeHint(self) -> QSize:
         """Of the widest text, in the font in use."""
         self.ensurePolished()
+        if not self._needed:
+            self._needed = self.fontMetrics().horizontalAdvance(self._widest) + 2
         hint = super().minimumSizeHint()
-        hint.setWidth(max(hint.width(), self.fontMetrics().horizontalAdvance(self._widest) + 2))
+        hint.setWidth(max(hint.width(), self._needed))
         return hint
 
     def sizeHint(self) -> QSize:
         """The same."""
         return self.minimumSizeHint()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Another font needs another width."""
+        super().changeEvent(event)
+        if event is not None and event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._needed = 0
 
 
 def number_label(widest: str, role: str = "number") -> QLabel:
