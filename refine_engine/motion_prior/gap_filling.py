@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from refine_engine.geometry.rotations import interpolate_rotations
-from refine_engine.motion_prior.gap_model import MODES, PARTS, POSE_PARTS, waves_at
+from refine_engine.motion_prior.gap_model import POSE_PARTS, waves_at
 from refine_engine.motion_prior.gap_windows import (
     NEEDED,
     OFFSETS,
@@ -41,16 +41,21 @@ if TYPE_CHECKING:
 
 LONGEST_S = 2.0
 """Longer gaps are not filled by anything learned."""
-ALIKE = 0.8
+ALIKE = 0.5
 """Squared distance of what the networks see over which their errors stay alike."""
-UNRELATED = 0.1
+UNRELATED = 0.2
 """Variance of errors that tell nothing about others, over that of those that do."""
-CANDIDATES, CLOSELY = 400, 36
+CANDIDATES, CLOSELY = 400, 28
 """Stretches that are compared with the gap, and how many of the most similar are looked at."""
 EVERYWHERE = 16
 """Stretches all over the track that show how well the networks know this person."""
-BELIEF = 3.0
+BELIEF = 6.0
 """So many stretches' worth of belief in the networks before any is seen."""
+STRAIGHTER = 0.6
+"""How much of a cubic's bend is left out in long gaps where the networks are not believed.
+
+Over a second and more speeds at the ends say little about the middle: a cubic overshoots.
+"""
 TOGETHER = 8
 """Gaps that go through the networks at once."""
 TOO_LONG = f"longer than {LONGEST_S:g} s"
@@ -147,8 +152,7 @@ def fill_gaps_of(
             continue
         here = around[some]
         look = model.look(here)
-        scale, missing = same_track.says(here, ends[some], look)
-        added = scale[:, None, None] * look.waves + missing
+        added = same_track.says(here, ends[some], look)
         for j, k in enumerate(some.tolist()):
             (left, right), (_, line) = gaps[k], bridges[k]
             fraction = np.arange(1, right - left) / (right - left)
@@ -192,8 +196,13 @@ class Elsewhere:
         self._leaving, self._coming = _end(before, -1.0), _end(after, 1.0)
         self._root = replace(motion, pose=motion.pose[:, :0])
 
-    def says(self, around: Windows, ends: Array, look: Look) -> tuple[Array, Array]:
-        """How far to believe the networks in some gaps, and by how much they err there.
+    def says(self, around: Windows, ends: Array, look: Look) -> Array:
+        """(m, 7, 51) what to add to the cubics of gaps, in amplitudes of the sine waves.
+
+        The networks' answers are multiplied by what is best for this person, 0 to 1, from
+        stretches all over the track (in long gaps as differences from straighter curves than the
+        cubics). What is missing then comes from a Gaussian process over what the networks see:
+        where their hidden layers are alike, so are their errors.
 
         Parameters
         ----------
@@ -203,16 +212,8 @@ class Elsewhere:
             (m, 2) their last and next seen rows.
         look
             What the networks make of the gaps.
-
-        Returns
-        -------
-        tuple
-            By what the networks' answer is best multiplied for this person (m,), 0 to 1, from
-            stretches all over the track; and what is to be added then (m, 7, 51). That comes from
-            a Gaussian process over what the networks see: where their hidden layers are alike, so
-            are their errors.
         """
-        scale, missing = np.ones(len(ends)), np.zeros((len(ends), MODES, PARTS))
+        added = look.waves.copy()
         chosen: list[tuple[int, IntArray, int]] = []
         for k, rows, similar in self._similar(ends.astype(np.int64)):
             spread = np.linspace(0, len(rows) - 1, EVERYWHERE).round().astype(np.int64)
@@ -220,23 +221,34 @@ class Elsewhere:
             both = np.concatenate([everywhere, np.setdiff1d(similar, everywhere)])
             chosen.append((k, both, len(everywhere)))
         if not chosen:
-            return scale, missing
+            return added
+        straighter = self._straighter(around)
         left = np.concatenate([rows.astype(np.float64) for _, rows, _ in chosen])
         width = np.concatenate([np.full(len(r), ends[k, 1] - ends[k, 0]) for k, r, _ in chosen])
         others = windows(self._motion, left, left + width)
         truth = channels_between(self._motion, others, left, left + width, _QUANTILES)
-        lacking = _TO_WAVES @ self._model.space.parts(truth - spline(others, _QUANTILES))
+        bend = self._straighter(others)
+        lacking = _TO_WAVES @ self._model.space.parts(truth - spline(others, _QUANTILES)) - bend
         found = self._model.look(others)
         lacking /= found.unit[:, None, None]
-        answers = found.waves / found.unit[:, None, None]
+        answers = (found.waves - bend) / found.unit[:, None, None]
         first = 0
         for k, rows, count in chosen:
             here = slice(first, first + len(rows))
             first += len(rows)
-            scale[k] = _scale(lacking[here][:count], answers[here][:count])
+            scale = _scale(lacking[here][:count], answers[here][:count])
             share = look.unit[k] * _shares(found.kind[here], look.kind[k])
-            missing[k] = np.tensordot(share, lacking[here] - scale[k] * answers[here], axes=1)
-        return scale, missing
+            missing = np.tensordot(share, lacking[here] - scale * answers[here], axes=1)
+            added[k] = straighter[k] + scale * (look.waves[k] - straighter[k]) + missing
+        return added
+
+    def _straighter(self, around: Windows) -> Array:
+        """(m, 7, 51) what makes straighter curves of the cubics of long gaps."""
+        share = STRAIGHTER * np.clip(around.span / 20.0 - 1.05, 0.0, 1.0)
+        ends = np.stack([around.before[:, 0], around.after[:, 0]], axis=1)
+        line = np.stack([1.0 - _QUANTILES, _QUANTILES], axis=1) @ ends
+        bend = self._model.space.parts(line - spline(around, _QUANTILES))
+        return np.asarray(_TO_WAVES @ bend * share[:, None, None])
 
     def _candidates(self, width: int) -> IntArray:
         """Rows at which a stretch of this width begins that was seen, with its ends' speeds."""

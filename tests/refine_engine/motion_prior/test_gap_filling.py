@@ -135,6 +135,23 @@ def test_the_same_track_corrects_the_networks(
     assert error(taught.R, taught.transl, *truth) < 0.5 * error(alone.R, alone.transl, *truth)
 
 
+def test_a_cubic_through_a_long_gap_does_not_overshoot(
+    model: GapModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Networks that know nothing, and no likeness: this person's stretches tell to go straighter.
+    monkeypatch.setattr(gap_filling, "UNRELATED", 1e9)
+    R, transl = walking(frames=300)
+
+    def away(width: int, straighter: float) -> float:
+        monkeypatch.setattr(gap_filling, "STRAIGHTER", straighter)
+        gaps = [(left, left + width + 1) for left in range(60, 93, 4)]
+        pairs = [(filled(silent(model), R, transl, gap), slice(gap[0] + 1, gap[1])) for gap in gaps]
+        return sum(error(f.R, f.transl, R[rows], transl[rows]) for f, rows in pairs)
+
+    assert away(40, 0.6) < 0.9 * away(40, 0.0)
+    assert away(20, 0.6) == away(20, 0.0)
+
+
 def test_gaps_of_a_track_are_filled_alike_together_and_alone(
     model: GapModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
