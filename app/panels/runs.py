@@ -23,6 +23,8 @@ from app.theme import Theme
 from app.wording import in_window_words
 from refine_engine.config import RefinementConfig
 
+_LOW = 760
+"""Height of a window in which every panel has to spare, for text of the usual size."""
 _COLUMNS = ("Run", "Part", "Loss", "α", "Time", "Result")
 
 
@@ -108,6 +110,7 @@ class RunsPanel(QWidget):
             if record.number == wanted:
                 self.table.setCurrentItem(item)
         self.table.blockSignals(False)
+        self._fit_table()
         there = bool(self._session.runs)
         self.empty.setVisible(not there)
         self.table.setVisible(there)
@@ -156,8 +159,14 @@ class RunsPanel(QWidget):
             self._session.compare_with(record.number if on else None)
 
     def set_theme(self, _theme: Theme) -> None:
-        """Three runs, or one where large text leaves no room for the plots above."""
-        self.table.setMinimumHeight(112 if scaled(10) < 13 else scaled(56))
+        """Nothing is painted by hand here; rows are of another height with another text."""
+        self._fit_table()
+
+    def _fit_table(self) -> None:
+        """Three runs, or one where that would leave no room for the plots above."""
+        window = self.window()
+        low = window is not None and window.height() < scaled(_LOW)
+        self.table.setMinimumHeight(scaled(56) if low else 112)
 
 
 def notes_of(record: RunRecord) -> list[str]:
