@@ -14,6 +14,7 @@ from app.runs import RunRecord
 from refine_engine.config import RefinementConfig
 from refine_engine.errors import InputError
 from refine_engine.refinement.checkpoint import read_checkpoint
+from refine_engine.refinement.refined_cameras import refined_cameras
 from refine_engine.state import CueEstimate, OptimizationState, RefinementOutput, ScaleReport
 
 FOLDER = "5_refinement"
@@ -63,7 +64,7 @@ def read_earlier(
     checkpoint = read_checkpoint(path.with_name(CHECKPOINT_FILE))
     state = checkpoint.state
     _check_people(path, state, opened)
-    _check_cameras(path, opened)
+    _check_cameras(path, state, opened)
     if not np.isclose(state.alpha, float(document["scale_alpha"]), rtol=1e-6):
         raise InputError(
             path, f"does not belong to the {CHECKPOINT_FILE} beside it", "copy both again"
@@ -111,11 +112,11 @@ def _check_people(path: Path, state: OptimizationState, opened: OpenedScene) -> 
             raise InputError(path, f"person {i} has other frames than in the open folder", _AGAIN)
 
 
-def _check_cameras(path: Path, opened: OpenedScene) -> None:
+def _check_cameras(path: Path, state: OptimizationState, opened: OpenedScene) -> None:
     """The result's world must be the one the folder was read into, or it would stand beside it."""
     from refine_engine.safe_files import open_npz
 
-    cameras = opened.scene.cameras
+    cameras = refined_cameras(opened.scene.cameras, state)
     with open_npz(path.with_name(CAMERAS_FILE)) as stored:
         arrays = stored.read_all()
     poses, alpha = arrays.get("poses"), arrays.get("alpha")

@@ -12,7 +12,8 @@ from app.viewport.colours import Colour, mixed, rgb
 from app.viewport.interface import DisplayOptions, PersonStyle
 from app.viewport.look_through import FrameCamera
 from app.viewport.posed import PosedBodies
-from refine_engine.scene import Scene
+from refine_engine.refinement.refined_cameras import refined_cameras
+from refine_engine.scene import CameraTrack, Scene
 from refine_engine.state import OptimizationState
 
 Array = NDArray[np.float64]
@@ -40,6 +41,8 @@ class Content:
     """Whether coarser bodies are worth it: drawing takes long without a graphics card."""
     ratio: float = 1.0
     """Device pixels per pixel."""
+    _turned: tuple[Scene, OptimizationState, CameraTrack] | None = None
+    """Cameras as a state turns them, and what they were made of."""
 
     def background(self) -> Colour:
         """The colour behind everything."""
@@ -73,7 +76,10 @@ class Content:
         return None if self.bodies is None else self.bodies.joints(person_id, self.frame)
 
     def frame_camera(self) -> FrameCamera | None:
-        """The present frame's camera."""
-        if self.scene is None or self.state is None or not self.scene.num_frames:
+        """The present frame's camera, turned as the shown state says."""
+        scene, state = self.scene, self.state
+        if scene is None or state is None or not scene.num_frames:
             return None
-        return FrameCamera.of(self.scene, self.frame, self.state.alpha)
+        if self._turned is None or self._turned[0] is not scene or self._turned[1] is not state:
+            self._turned = scene, state, refined_cameras(scene.cameras, state)
+        return FrameCamera.of(self._turned[2], self.frame, state.alpha)

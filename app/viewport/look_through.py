@@ -10,7 +10,7 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from vtkmodules.vtkRenderingCore import vtkCamera
 
 from refine_engine.geometry.cameras import camera_centers
-from refine_engine.scene import Scene
+from refine_engine.scene import CameraTrack
 
 Array = NDArray[np.float64]
 
@@ -69,9 +69,8 @@ class FrameCamera:
     """(width, height) pixels."""
 
     @classmethod
-    def of(cls, scene: Scene, frame: int, alpha: float) -> FrameCamera:
-        """The camera of a scene's frame with ``alpha`` metres per reconstruction unit."""
-        cameras = scene.cameras
+    def of(cls, cameras: CameraTrack, frame: int, alpha: float) -> FrameCamera:
+        """The camera of a frame with ``alpha`` metres per reconstruction unit."""
         height, width = cameras.image_size
         return cls(
             cameras.R_cam_world[frame],

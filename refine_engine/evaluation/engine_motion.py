@@ -16,6 +16,7 @@ from refine_engine.body import (
 )
 from refine_engine.evaluation.motion_set import MotionSet, PersonMotion
 from refine_engine.refinement.placement import place_in_world
+from refine_engine.refinement.refined_cameras import refined_cameras
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +81,8 @@ def motion_from_state(
     body
         The body model that was refined.
     cameras
-        The scene's cameras; their translations are multiplied by the state's alpha.
+        The scene's cameras; turned as the state's image shifts tell, and their translations
+        are multiplied by its alpha.
     observed_only
         Leave out the frames that were filled in.
     label
@@ -98,6 +100,8 @@ def motion_from_state(
             person.contacts,
         )
         people[person_id] = motion.rows(person.observed) if observed_only else motion
+    if cameras is not None:
+        cameras = refined_cameras(cameras, state)
     return MotionSet(
         people=people,
         fps=fps,

@@ -11,6 +11,7 @@ import numpy as np
 from refine_engine.body import joint_positions, move_rigidly, rest_joints
 from refine_engine.errors import ExportChoiceError
 from refine_engine.geometry.rotations import exp_so3
+from refine_engine.refinement.refined_cameras import refined_cameras
 from refine_engine.state import PersonState
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def content_of_state(
     document
         ``results_dict(...)`` of the run, where the format ``json`` is wanted.
     """
-    c = scene.cameras
+    c = refined_cameras(scene.cameras, state)
     return ExportContent(
         people=dict(sorted(state.people.items())),
         body=body,

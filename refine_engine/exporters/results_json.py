@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refine_engine.geometry.rotations import axis_angle_from_matrix
+from refine_engine.refinement.refined_cameras import refined_cameras
 from refine_engine.safe_files import npz_bytes, write_files
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def person_arrays(person: PersonState, fps: float) -> dict[str, Array]:
 
 def camera_arrays(state: OptimizationState, scene: Scene) -> dict[str, Array]:
     """Arrays of ``cameras_refined.npz``: world to camera, metres, in the engine's world."""
-    c = scene.cameras
+    c = refined_cameras(scene.cameras, state)
     poses = np.tile(np.eye(4), (c.num_frames, 1, 1))
     poses[:, :3, :3] = c.R_cam_world
     poses[:, :3, 3] = state.alpha * c.t_cam_world

@@ -77,6 +77,27 @@ def test_the_silhouette_seen_through_the_camera_is_where_the_engine_projects_it(
     assert shown.view.project(joints) == pytest.approx(expected_pixels(joints, size), abs=0.01)
 
 
+def test_refined_bodies_are_seen_through_cameras_that_are_turned_with_them(
+    make_view: MakeView, scene: Scene, body: BodyModel, state: OptimizationState
+) -> None:
+    shown = make_view(make_scene(video=False, depth=False), body, state)
+    shown.view.look_through(True)
+    spine = shown.view.drawing.joints(1)[None, SPINE]
+    before = shown.view.project(spine)[0]
+    shift = np.array([0.03, -0.02])
+    people = {
+        i: replace(p, image_shift=np.tile(shift, (len(p.frames), 1)))
+        for i, p in state.people.items()
+    }
+    shown.view.show_state(replace(state, people=people))
+    scale = min(420 / IMAGE[1], 300 / IMAGE[0])
+    moved = scale * np.array([K[0, 0], K[1, 1]]) * shift
+    # A turn is not quite a shift away from the optical axis.
+    np.testing.assert_allclose(shown.view.project(spine)[0] - before, moved, rtol=0.12)
+    shown.view.show_state(state)
+    np.testing.assert_allclose(shown.view.project(spine)[0], before, atol=1e-6)
+
+
 def test_the_video_lies_behind_people_and_fits(shown: Shown) -> None:
     shown.view.look_through(True)
     picture = shown.pixels()

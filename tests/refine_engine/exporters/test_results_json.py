@@ -115,6 +115,26 @@ def test_files_hold_what_the_state_holds(
     assert not list(tmp_path.rglob(".*"))
 
 
+def test_cameras_are_turned_by_what_people_s_images_share(
+    tmp_path: Path, output: RefinementOutput, scene: Scene
+) -> None:
+    shifted = {
+        i: replace(p, image_shift=np.tile([0.004, -0.009], (len(p.frames), 1)))
+        for i, p in output.state.people.items()
+    }
+    state = replace(output.state, people=shifted)
+    write_results(tmp_path, replace(output, state=state), scene, RefinementConfig())
+    with np.load(tmp_path / "cameras_refined.npz") as arrays:
+        found = arrays["poses"]
+    given = scene.cameras
+    turn = found[:, :3, :3] @ np.swapaxes(given.R_cam_world, -1, -2)
+    wanted = np.tile([0.009, 0.004, 0.0], (len(turn), 1))
+    np.testing.assert_allclose(Rotation.from_matrix(turn).as_rotvec(), wanted, atol=1e-9)
+    centres = -np.einsum("tji,tj->ti", found[:, :3, :3], found[:, :3, 3])
+    before = -np.einsum("tji,tj->ti", given.R_cam_world, given.t_cam_world)
+    np.testing.assert_allclose(centres, state.alpha * before, atol=1e-9)
+
+
 def test_nothing_that_json_lacks_is_written(output: RefinementOutput, scene: Scene) -> None:
     found = results_dict(output, scene, RefinementConfig(), {"before": {"x": float("nan")}})
     assert json.loads(json.dumps(found, allow_nan=False))["before_after"] == {"before": {"x": None}}

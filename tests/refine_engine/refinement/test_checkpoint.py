@@ -43,6 +43,30 @@ def test_round_trip(tmp_path: Path, state: OptimizationState) -> None:
             np.testing.assert_array_equal(
                 getattr(found.state.people[i], name), getattr(person, name)
             )
+        assert found.state.people[i].image_shift is None
+
+
+def test_image_shifts_come_back_and_damaged_ones_are_refused(
+    tmp_path: Path, state: OptimizationState
+) -> None:
+    path = tmp_path / "checkpoint.npz"
+
+    def written(change: Callable[[np.ndarray], np.ndarray]) -> OptimizationState:
+        people = {
+            i: replace(p, image_shift=change(np.full((len(p.frames), 2), 0.003)))
+            for i, p in state.people.items()
+        }
+        changed = replace(state, people=people)
+        write_checkpoint(path, changed, [RESULT], {})
+        return changed
+
+    for i, person in written(lambda shift: shift).people.items():
+        found = read_checkpoint(path).state.people[i].image_shift
+        np.testing.assert_array_equal(found, person.image_shift)
+    for damage in (lambda s: s[1:], lambda s: s * np.nan, lambda s: s[:, :1]):
+        written(damage)
+        with pytest.raises(InputError, match="is damaged"):
+            read_checkpoint(path)
 
 
 def test_only_numbers_inside(tmp_path: Path, state: OptimizationState) -> None:
