@@ -16,12 +16,14 @@ import numpy as np
 from refine_engine.geometry.rotations import exp_so3
 
 if TYPE_CHECKING:
-    from refine_engine.scene import Array, CameraTrack
+    from refine_engine.scene import Array, CameraTrack, IntArray
     from refine_engine.state import OptimizationState
 
 HANDOVER = 15.0
 """Frames over which the cameras pass from one set of people to another: each person's shift has an
 error of its own, and a camera must not jump where somebody comes or goes."""
+FIRST = 1e6
+"""Weight of no shift in frame 0: that camera is what the world hangs on, and stays as it is."""
 _NOBODY = 1e-9
 """Weight of no shift at all, for stretches in which nobody is seen."""
 
@@ -48,12 +50,13 @@ def refined_cameras(cameras: CameraTrack, state: OptimizationState) -> CameraTra
     )
 
 
-def common_shift(state: OptimizationState, chunk: Array) -> Array:
+def common_shift(state: OptimizationState, chunk: IntArray) -> Array:
     """(T, 2) what the image shifts of all people share, in units of x/z and y/z.
 
     It follows the mean over those who are seen, and changes from frame to frame as theirs do:
     ``sum_t n_t |c_t - mean_t|^2 + HANDOVER^2 |c_t - c_(t-1) - mean change_t|^2`` is least, without
-    the second part across borders of reconstruction chunks, where cameras may jump.
+    the second part across borders of reconstruction chunks, where cameras may jump. In frame 0 it
+    is nothing.
 
     Parameters
     ----------
@@ -81,6 +84,7 @@ def common_shift(state: OptimizationState, chunk: Array) -> Array:
     from scipy.linalg import solveh_banded
 
     change /= np.maximum(changed, 1.0)[:, None]
+    count[0] += FIRST
     link = np.where(np.append(False, np.diff(chunk) == 0), HANDOVER**2, 0.0)
     after = np.append(link[1:], 0.0)
     band = np.stack([np.append(0.0, -link[1:]), count + link + after + _NOBODY])

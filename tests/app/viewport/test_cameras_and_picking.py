@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from made_up import (
     COLOURS,
+    FRAMES,
     IMAGE,
     ONLY_MESH,
     K,
@@ -84,11 +85,10 @@ def test_refined_bodies_are_seen_through_cameras_that_are_turned_with_them(
     shown.view.look_through(True)
     spine = shown.view.drawing.joints(1)[None, SPINE]
     before = shown.view.project(spine)[0]
-    shift = np.array([0.03, -0.02])
-    people = {
-        i: replace(p, image_shift=np.tile(shift, (len(p.frames), 1)))
-        for i, p in state.people.items()
-    }
+    drift = np.arange(FRAMES)[:, None] * np.array([0.01, -0.007])
+    shift = drift[shown.view.drawing.frame]
+    assert shift.all()
+    people = {i: replace(p, image_shift=drift[p.frames]) for i, p in state.people.items()}
     shown.view.show_state(replace(state, people=people))
     scale = min(420 / IMAGE[1], 300 / IMAGE[0])
     moved = scale * np.array([K[0, 0], K[1, 1]]) * shift

@@ -92,10 +92,19 @@ def test_borders_of_reconstruction_chunks_may_jump() -> None:
 
 
 def test_frames_without_anybody_keep_what_was_before_and_comes_after() -> None:
-    seen = person(np.tile([0.01, 0.02], (FRAMES, 1)), 5, 50, hidden=(20, 30))
-    assert_allclose(
-        common_shift(state(seen), cameras().chunk), np.tile([0.01, 0.02], (FRAMES, 1)), atol=1e-6
-    )
+    shift = np.array([0.01, 0.02])
+    seen = person(np.tile(shift, (FRAMES, 1)), 5, 50, hidden=(20, 30))
+    found = common_shift(state(seen), np.repeat([0, 1], [3, FRAMES - 3]))
+    assert_allclose(found[3:], np.tile(shift, (FRAMES - 3, 1)), atol=1e-6)
+    assert_allclose(found[:3], 0.0, atol=1e-9)
+
+
+def test_the_first_camera_stays_as_it_is() -> None:
+    shift = DRIFT + np.array([0.002, 0.0])
+    found = common_shift(state(person(shift)), cameras().chunk)
+    assert_allclose(found[0], 0.0, atol=1e-6)
+    assert np.abs(np.diff(found - DRIFT, axis=0)).max() < 0.002 / HANDOVER
+    assert_allclose(found[-1], shift[-1], rtol=0.05)
 
 
 @pytest.mark.parametrize("shift", [None, np.zeros((FRAMES, 2))])
