@@ -182,6 +182,7 @@ def content_of_state(
 
 
 def _rows(person: PersonState, rows: NDArray[np.bool_]) -> PersonState:
+    optional = {name: getattr(person, name) for name in ("joint_sigma", "image_shift", "learned")}
     return replace(
         person,
         frames=person.frames[rows],
@@ -190,5 +191,5 @@ def _rows(person: PersonState, rows: NDArray[np.bool_]) -> PersonState:
         transl_world=person.transl_world[rows],
         observed=person.observed[rows],
         contacts=person.contacts[rows],
-        joint_sigma=None if person.joint_sigma is None else person.joint_sigma[rows],
+        **{name: value[rows] for name, value in optional.items() if value is not None},
     )
